@@ -1,0 +1,54 @@
+# Two commands do everything: `make repro` (install, rebuild data and reports) and `make test` (install, check, test).
+# They use the virtual environment that is active, or make .venv.
+
+PYTHON ?= python3.11
+ifdef VIRTUAL_ENV
+VENV := $(VIRTUAL_ENV)
+else
+VENV := .venv
+endif
+BIN := $(VENV)/bin
+RUN := PATH="$(abspath $(BIN)):$$PATH"
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-test no-scm repro test lint types unit report clean
+
+help:  ## show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+repro: install no-scm  ## install, and rebuild everything that params.yaml asks for; the result is reports/index.html
+	$(RUN) dvc repro
+
+test: install-test no-scm lint types unit  ## install with the test tools; lint, check types, run all tests
+
+install: $(VENV)/.installed-demo  ## install the pipeline and the demo corpus' speech synthesiser
+
+install-test: $(VENV)/.installed-test  ## ... and the test tools
+
+lint:  ## ruff: rules and format
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+types:  ## mypy over erc_core and stages
+	$(RUN) mypy
+
+unit:  ## pytest
+	$(RUN) pytest
+
+clean:  ## remove what the stages made (never data/raw/<your corpus>)
+	$(RUN) dvc remove --help >/dev/null && rm -rf .scratch reports/index.html reports/index.md reports/figures
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed -e ".[$*]"
+	@touch $@
+
+# DVC looks for a Git repository; a copy of the tree without one needs this, kept out of the committed configuration
+no-scm: | install-any
+	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(RUN) dvc config --local core.no_scm true
+
+.PHONY: install-any
+install-any:
+	@test -x $(BIN)/dvc || $(MAKE) install

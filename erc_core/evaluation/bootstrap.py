@@ -1,0 +1,151 @@
+"""Percentile intervals of all scores, by resampling whole dialogues.
+
+Utterances of one dialogue share speakers, topic and mood, so they are no independent draws: resampling single
+utterances would give intervals that are too narrow. The unit of resampling is therefore the dialogue (a cluster
+bootstrap; percentile interval of Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3).
+
+A score needs no more of a dialogue than its confusion matrix, and the matrix of a resample is the sum over its
+dialogues. That makes thousands of resamples a few array operations.
+
+Shape suffixes: D dialogues, C classes; S scores are accuracy, weighted F1, macro F1, then F1 of each class (3 + C).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import bootstrap
+
+from erc_core.evaluation.scores import check_labels
+
+# Bytes of the gathered matrices of one batch of resamples
+BATCH_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval of one score, fractions from 0 to 1."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Confidence intervals of all scores; None where the sample cannot give one.
+
+    Attributes:
+        acc: Of the accuracy; None with a single dialogue.
+        wf1: Of the weighted F1; None with a single dialogue.
+        macro_f1: Of the macro F1 over the classes in gold; None with a single dialogue.
+        f1: Of the F1 of each class, by label; None with a single dialogue or where the class is not in gold.
+    """
+
+    acc: Interval | None
+    wf1: Interval | None
+    macro_f1: Interval | None
+    f1: dict[str, Interval | None]
+
+
+def dialogue_confusions(
+    dialogue_ids: Sequence[str], gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]
+) -> npt.NDArray[np.int64]:
+    """Count gold and predicted labels dialogue by dialogue.
+
+    Args:
+        dialogue_ids: Dialogue of each utterance.
+        gold: Gold label of each utterance, at least one.
+        predicted: Predicted label of each utterance.
+        labels: All C label names.
+
+    Returns:
+        (D, C, C) counts. Dialogues are in the order of their ids, so the order of the rows changes nothing; in each
+        matrix rows are gold and columns predicted, as in scores.confusion, of which this is the split by dialogue.
+
+    Raises:
+        ValueError: Unequal lengths, no utterances, or a label that is not among `labels`.
+    """
+    check_labels(gold, predicted, labels)
+    if len(dialogue_ids) != len(gold):
+        raise ValueError(f"{len(dialogue_ids)} dialogue ids but {len(gold)} gold labels")
+    index = {label: i for i, label in enumerate(labels)}
+    names, dialogue = np.unique(np.asarray(dialogue_ids, dtype=object), return_inverse=True)
+    counts_DCC = np.zeros((len(names), len(labels), len(labels)), dtype=np.int64)
+    rows, columns = np.array([index[label] for label in gold]), np.array([index[label] for label in predicted])
+    np.add.at(counts_DCC, (dialogue, rows, columns), 1)
+    return counts_DCC
+
+
+def scores_from_confusion(confusion_CC: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Compute all scores from confusion matrices, any number of them at once.
+
+    For class c with hits h, gold count g and predicted count p, F1 = 2h / (g + p), the harmonic mean of h/p and h/g;
+    0 where the class is in neither (zero_division=0 of scikit-learn, whose values these are).
+
+    Args:
+        confusion_CC: (..., C, C) counts, rows gold, columns predicted, none of them all zero.
+
+    Returns:
+        (S, ...) accuracy, weighted F1, macro F1 over the classes in gold, F1 of each of the C classes.
+    """
+    hits_C = np.diagonal(confusion_CC, axis1=-2, axis2=-1)
+    gold_C = confusion_CC.sum(axis=-1)
+    either_C = gold_C + confusion_CC.sum(axis=-2)
+    total = gold_C.sum(axis=-1)
+    f1_C = np.divide(2.0 * hits_C, either_C, out=np.zeros(either_C.shape), where=either_C > 0)
+    acc = hits_C.sum(axis=-1) / total
+    wf1 = (f1_C * gold_C).sum(axis=-1) / total
+    # F1 is 0 for a class without gold (no hits), so only the divisor has to leave it out
+    macro_f1 = f1_C.sum(axis=-1) / (gold_C > 0).sum(axis=-1)
+    return np.concatenate([np.stack([acc, wf1, macro_f1]), np.moveaxis(f1_C, -1, 0)])
+
+
+def bootstrap_intervals(
+    confusions_DCC: npt.NDArray[np.int64], labels: Sequence[str], samples: int, confidence: float, seed: int
+) -> Intervals:
+    """Compute percentile intervals by resampling dialogues with replacement.
+
+    Every resample is scored as the whole sample is: its macro F1 runs over the classes that its own gold holds, and a
+    class that it lacks altogether has F1 0. The lower end for a class that occurs in one, two or three dialogues is
+    therefore 0 or near it: so few dialogues say little.
+
+    Args:
+        confusions_DCC: (D, C, C) counts of each dialogue, see dialogue_confusions.
+        labels: The C label names.
+        samples: Number of resamples.
+        confidence: Of the intervals, such as 0.95.
+        seed: Of the resamples: the same seed gives the same intervals.
+
+    Returns:
+        The intervals; all None with a single dialogue, which has nothing to be resampled.
+    """
+    n_dialogues = len(confusions_DCC)
+    if n_dialogues < 2:
+        return Intervals(acc=None, wf1=None, macro_f1=None, f1=dict.fromkeys(labels))
+
+    def statistic(dialogues: npt.NDArray[np.int64], axis: int = -1) -> npt.NDArray[np.float64]:
+        # scipy hands over (batch, D) indices of dialogues and takes (S, batch) scores
+        return scores_from_confusion(confusions_DCC[dialogues].sum(axis=axis - 2))
+
+    result = bootstrap(
+        (np.arange(n_dialogues),),
+        statistic,
+        n_resamples=samples,
+        batch=max(1, BATCH_BYTES // confusions_DCC.nbytes),
+        vectorized=True,
+        axis=-1,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    ends = result.confidence_interval
+    intervals = [Interval(float(low), float(high)) for low, high in zip(ends.low, ends.high, strict=True)]
+    in_gold_C = confusions_DCC.sum(axis=(0, 2)) > 0
+    by_class = zip(labels, intervals[3:], in_gold_C, strict=True)
+    return Intervals(
+        acc=intervals[0],
+        wf1=intervals[1],
+        macro_f1=intervals[2],
+        f1={label: interval if occurs else None for label, interval, occurs in by_class},
+    )

@@ -1,0 +1,103 @@
+"""The facts of a run that a report states beside its scores: corpus, clips, training, versions, checksums."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from erc_core.corpora.clips import count_statuses
+from erc_core.corpora.table import SPLITS
+from erc_core.features.status import ClipStatus
+from erc_core.params.schema import data_folder, reports_folder
+from erc_core.provenance import commit, versions
+from erc_core.store.ragged import RaggedReader
+
+SYNTHETIC = {"demo"}  # corpora that no person spoke: their scores say nothing about people
+RESULT_FILES = ("metrics.json", "per_class.csv", "predictions.csv", "history.csv", "training.json")
+
+
+def gather_facts(dataset: str, model: dict[str, Any], utterances: pl.DataFrame, clips: pl.DataFrame) -> dict[str, Any]:
+    """Return everything that the report says about a dataset's run, apart from its scores.
+
+    Args:
+        dataset: Its name; its files lie under data/ and reports/.
+        model: config.json of the trained model.
+        utterances: The table of utterances.
+        clips: The table of clips.
+    """
+    folder, reports = data_folder(dataset), reports_folder(dataset)
+    labels = model["model"]["labels"]
+    joined = utterances.join(clips, on="utterance_id", how="left", suffix="_clip", maintain_order="left")
+    problems = joined.filter(pl.col("status_clip") != ClipStatus.OK.value)
+    with RaggedReader(folder / "tokens.h5") as tokens:
+        truncated = int(tokens.attributes["truncated"])
+    text_encoder = model["text_encoder"]
+    return {
+        "dataset": dataset,
+        "synthetic": dataset in SYNTHETIC,
+        "labels": labels,
+        "modality": model["model"]["model"]["modality"],
+        "backbone": model["backbone"],
+        "weights": weights_in_words(model),
+        "splits": {split: _split_facts(joined.filter(pl.col("split") == split), labels) for split in SPLITS},
+        "clips": count_statuses(clips),
+        "problems": [
+            {
+                "utterance_id": row["utterance_id"],
+                "split": row["split"],
+                "status": row["status_clip"],
+                "detail": row["detail"],
+                "action": ClipStatus(row["status_clip"]).action,
+            }
+            for row in problems.iter_rows(named=True)
+        ],
+        "truncated_texts": truncated,
+        "training": json.loads((reports / "training.json").read_text(encoding="utf-8")),
+        "versions": versions(),
+        "commit": commit(),
+        "params": model["params"] | {"text_encoder": text_encoder},
+        "files": {
+            name: sha256(path)
+            for name, path in {
+                "utterances.parquet": folder / "utterances.parquet",
+                "model.safetensors": folder / "model" / "model.safetensors",
+                **{name: reports / name for name in RESULT_FILES},
+            }.items()
+        },
+    }
+
+
+def _split_facts(rows: pl.DataFrame, labels: list[str]) -> dict[str, Any]:
+    counts = dict(rows.group_by("emotion").len().rows())
+    return {
+        "utterances": len(rows),
+        "dialogues": rows["dialogue_id"].n_unique(),
+        "speakers": rows["speaker"].n_unique(),
+        "hours": round(rows["seconds"].sum() / 3600, 4),
+        "emotions": {label: counts.get(label, 0) for label in labels},
+    }
+
+
+def weights_in_words(model: dict[str, Any]) -> str:
+    """Return which weights the encoders and the fusion transformers started from."""
+    backbone = model["params"]["backbone"]
+    named = [
+        f"{title} {part['name']}" + (f" (layer {part['layer']})" if "layer" in part else "")
+        for title, part in (
+            ("text encoder", backbone["text_encoder"]),
+            ("BERT", backbone["bert"]),
+            ("ViT", backbone["vit"]),
+        )
+        if part["source"] == "pretrained"
+    ]
+    if not named:
+        return "random weights made from a configuration; nothing was pretrained"
+    return ", ".join(named) + ("" if len(named) == 3 else "; the rest random weights made from a configuration")
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

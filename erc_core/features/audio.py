@@ -1,0 +1,166 @@
+"""From a clip as it lies on disk, or in memory, to 16 kHz mono speech: decode, down-mix, resample, judge by rule."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from erc_core.features.status import ClipStatus
+from erc_core.params.data import AudioParams
+
+SOUNDFILE_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"}
+CENTER_OF_5_1 = 2
+FULL_SCALE = 32768.0
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Decoded samples as the file has them.
+
+    Attributes:
+        samples: (n, channels) float32, full scale 1.
+        sample_rate: Hz.
+        seconds: Length of the whole clip, also where only its beginning was decoded.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Speech ready for features, or the reason why there is none.
+
+    Attributes:
+        samples: (n,) int16 mono at the target rate; empty where the status gives no audio.
+        seconds: Length of the clip as it came, 0 if unknown.
+        status: What became of it.
+        detail: The reason in words; empty for an ordinary clip.
+    """
+
+    samples: NDArray[np.int16]
+    seconds: float
+    status: ClipStatus
+    detail: str = ""
+
+
+def load_clip(path: Path | None, params: AudioParams) -> Clip:
+    """Decode a clip and bring it to mono at the target rate; never raises for what is wrong with the clip.
+
+    Args:
+        path: The file; None where the corpus has no clip for the utterance.
+        params: Rate, down-mix and rules.
+
+    Returns:
+        The speech, or an empty clip with the status that says why.
+    """
+    if path is None or not path.exists():
+        return _without_audio(ClipStatus.MISSING, "no such clip in the corpus")
+    if path.stat().st_size == 0:
+        return _without_audio(ClipStatus.EMPTY, "the file has no bytes")
+    try:
+        sound = decode(path, params.max_seconds)
+    except (soundfile.SoundFileError, av.error.FFmpegError, OSError, ValueError, IndexError) as error:
+        reason = " ".join(str(error).replace(str(path), path.name).split())
+        return _without_audio(ClipStatus.UNDECODABLE, reason)
+    return prepare_clip(sound, params)
+
+
+def prepare_clip(sound: Sound, params: AudioParams) -> Clip:
+    """Down-mix, resample and judge decoded samples; the in-memory half of load_clip."""
+    if len(sound.samples) == 0:
+        return _without_audio(ClipStatus.EMPTY, "the file has no samples")
+    if sound.seconds < params.min_seconds:
+        detail = f"{sound.seconds:.3f} s, shorter than audio.min_seconds ({params.min_seconds:g} s)"
+        return _without_audio(ClipStatus.TOO_SHORT, detail, sound.seconds)
+    mono = downmix(sound.samples, params.downmix)
+    broken = int(np.count_nonzero(~np.isfinite(mono)))
+    if broken:
+        detail = f"{broken} of {len(mono)} samples are NaN or infinite"
+        return _without_audio(ClipStatus.NOT_FINITE, detail, sound.seconds)
+    mono = mono[: round(params.max_seconds * sound.sample_rate)]
+    level = 20 * np.log10(max(float(np.sqrt(np.mean(np.square(mono, dtype=np.float64)))), 1e-12))
+    if level < params.silence_dbfs:
+        detail = f"level {level:.0f} dBFS, below audio.silence_dbfs ({params.silence_dbfs:g} dBFS)"
+        return _without_audio(ClipStatus.SILENT, detail, sound.seconds)
+    if sound.sample_rate != params.sample_rate:
+        mono = soxr.resample(mono, sound.sample_rate, params.sample_rate, quality="HQ")
+    samples = np.clip(np.rint(mono * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    if sound.seconds > params.max_seconds:
+        detail = f"{sound.seconds:.1f} s, longer than audio.max_seconds ({params.max_seconds:g} s)"
+        return Clip(samples, sound.seconds, ClipStatus.TOO_LONG, detail)
+    return Clip(samples, sound.seconds, ClipStatus.OK)
+
+
+def decode(path: Path, max_seconds: float) -> Sound:
+    """Decode a file's audio, at most a little over max_seconds of it.
+
+    libsndfile reads the audio formats, FFmpeg the rest: the audio stream of a video is decoded without its pictures.
+
+    Raises:
+        soundfile.SoundFileError, av.error.FFmpegError, OSError, ValueError, IndexError: The file cannot be decoded.
+    """
+    if path.suffix.lower() in SOUNDFILE_SUFFIXES:
+        with soundfile.SoundFile(path) as file:
+            samples = file.read(round(max_seconds * file.samplerate) + 1, dtype="float32", always_2d=True)
+            # a header may promise more than the file holds: only a full read is taken at the header's word
+            whole = len(samples) <= max_seconds * file.samplerate
+            return Sound(samples, file.samplerate, (len(samples) if whole else file.frames) / file.samplerate)
+    return _decode_with_ffmpeg(path, max_seconds)
+
+
+def _decode_with_ffmpeg(path: Path, max_seconds: float) -> Sound:
+    with av.open(str(path), metadata_errors="replace") as container:
+        if not container.streams.audio:
+            raise ValueError("no audio stream")
+        stream = container.streams.audio[0]
+        rate = int(stream.rate)
+        to_float = av.AudioResampler(format="fltp")
+        blocks: list[NDArray[np.float32]] = []
+        count = 0
+        for frame in container.decode(stream):
+            for converted in to_float.resample(frame):
+                blocks.append(converted.to_ndarray().astype(np.float32, copy=False))
+                count += blocks[-1].shape[1]
+            if count > max_seconds * rate:
+                break
+        if not blocks:
+            return Sound(np.zeros((0, 1), np.float32), rate, 0.0)
+        samples = np.concatenate(blocks, axis=1).T
+        seconds = count / rate
+        if count > max_seconds * rate:
+            told = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+            seconds = max(seconds, told)
+        return Sound(samples, rate, seconds)
+
+
+def downmix(samples: NDArray[np.float32], how: str) -> NDArray[np.float32]:
+    """Reduce (n, channels) to (n,).
+
+    Args:
+        samples: Decoded samples.
+        how: "center" takes the centre channel of 5.1, which holds the speech of films and series, and the mean of any
+            other layout; "mean" always the mean; "first" always the first channel.
+    """
+    channels = samples.shape[1]
+    if channels == 1 or how == "first":
+        return samples[:, 0]
+    if how == "center" and channels == 6:
+        return samples[:, CENTER_OF_5_1]
+    mean: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+    return mean
+
+
+def to_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return cached samples as float32, full scale 1."""
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)
+
+
+def _without_audio(status: ClipStatus, detail: str, seconds: float = 0.0) -> Clip:
+    return Clip(np.zeros(0, np.int16), seconds, status, detail)

@@ -1,0 +1,38 @@
+"""Inter-class contrastive learning (Eq. 6-7): utterances of one emotion are drawn together, others apart."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def icl_loss(features_KF: Tensor, labels_K: Tensor, *, temperature: float, normalize: bool = True) -> Tensor:
+    """Return the supervised contrastive loss of a batch.
+
+        L_ICL = mean over anchors i of  -1/|P(i)|  sum_{p in P(i)}  log  exp(F_i.F_p / tau) / sum_{j != i} exp(F_i.F_j / tau)
+
+    P(i) are the other samples with i's label. The mean runs over the anchors that have one; an anchor without a positive
+    is left out, as a rare emotion often is alone in its batch. Computed in float32 whatever the precision of the model.
+
+    Args:
+        features_KF: (K, width) F of Eq. 6, the joined CLS vectors.
+        labels_K: (K,) class indices.
+        temperature: tau.
+        normalize: Whether F is brought to unit length; otherwise the raw dot products are used.
+
+    Returns:
+        A float32 scalar; 0, with zero gradients, where no anchor has a positive.
+    """
+    with torch.autocast(features_KF.device.type, enabled=False):
+        features = features_KF.float()
+        if normalize:
+            features = F.normalize(features, dim=1)
+        similarity_KK = features @ features.T / temperature
+        itself_KK = torch.eye(len(labels_K), dtype=torch.bool, device=labels_K.device)
+        # log_softmax subtracts the largest logit: the log-sum-exp is stable for any temperature
+        log_share_KK = F.log_softmax(similarity_KK.masked_fill(itself_KK, -torch.inf), dim=1)
+        positive_KK = (labels_K[:, None] == labels_K[None, :]) & ~itself_KK
+        positives_K = positive_KK.sum(dim=1)
+        per_anchor_K = -torch.where(positive_KK, log_share_KK, 0.0).sum(dim=1) / positives_K.clamp(min=1)
+        anchors = (positives_K > 0).sum().clamp(min=1)
+        loss: Tensor = per_anchor_K.sum() / anchors
+    return loss

@@ -1,0 +1,103 @@
+"""The joint-vector fusion module (JFM): blocks in which joint vectors carry each modality into the other (Eq. 1-4).
+
+B batch, T text positions, P mel positions (CLS and patches), S either, J joint vectors, D width.
+"""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers.models.bert.modeling_bert import BertLayer
+
+from erc_core.models.parts import BertParts, VitParts, attend
+from erc_core.models.transformers import run_bert, run_vit
+
+
+class JointMLP(nn.Module):
+    """What brings a joint vector from one transformer's space into the other's: D -> D/2 -> D, as in Li et al. 2023."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, width))
+
+    def forward(self, joint_BJD: Tensor) -> Tensor:
+        """Map (B, J, D) to (B, J, D)."""
+        mapped: Tensor = self.layers(joint_BJD)
+        return mapped
+
+
+class JointBlock(nn.Module):
+    """One block of the JFM.
+
+    V is a ViT block, L a BERT layer, (+) joins sequences, v and v' are trained joint vectors:
+
+        (1)  [m_hat, v_hat]  = V(F_m (+) v)          v_bar  = MLP(v_hat)
+        (2)  [F_t_next, _]   = L(F_t (+) v_bar)      mel -> text
+        (3)  [t_hat, v'_hat] = L'(F_t (+) v')        v'_bar = MLP'(v'_hat)
+        (4)  [F_m_next, _]   = V'(F_m (+) v'_bar)    text -> mel
+
+    Both directions read this block's F_m and F_t. V' is V and L' is L, one layer called twice, unless untied.
+    With no joint vectors (J = 0) each stream only passes through its own layer: nothing is exchanged.
+    """
+
+    def __init__(
+        self, vit_block: nn.Module, bert_layer: BertLayer, *, width: int, joint_len: int, init_std: float, tied: bool
+    ) -> None:
+        """Make a block around a ViT block and a BERT layer.
+
+        Args:
+            vit_block: V.
+            bert_layer: L.
+            width: D.
+            joint_len: J; 0 for no exchange.
+            init_std: Standard deviation of the joint vectors at the start.
+            tied: Whether V' is V and L' is L; otherwise they start as copies.
+        """
+        super().__init__()
+        self.joint_len = joint_len
+        self.V = vit_block
+        self.L = bert_layer
+        self.V_text_to_mel = None if tied or not joint_len else copy.deepcopy(vit_block)
+        self.L_text_to_mel = None if tied or not joint_len else copy.deepcopy(bert_layer)
+        if joint_len:
+            self.v_JD = nn.Parameter(torch.randn(joint_len, width) * init_std)
+            self.v_prime_JD = nn.Parameter(torch.randn(joint_len, width) * init_std)
+            self.mlp = JointMLP(width)
+            self.mlp_prime = JointMLP(width)
+
+    def forward(self, f_m_BPD: Tensor, mask_BP: Tensor, f_t_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the next F_m (B, P, D) and F_t (B, T, D).
+
+        The passes of one layer share their projections, and only the positions that are read on are computed; see
+        erc_core.models.parts.
+        """
+        if not self.joint_len:
+            return run_vit(self.V, f_m_BPD, mask_BP), run_bert(self.L, f_t_BTD, mask_BT)
+        batch = len(f_m_BPD)
+        mask_BPJ = F.pad(mask_BP, (0, self.joint_len), value=True)
+        mask_BTJ = F.pad(mask_BT, (0, self.joint_len), value=True)
+        v, l = VitParts(self.V), BertParts(self.L)  # noqa: E741
+        v_prime = VitParts(self.V_text_to_mel) if self.V_text_to_mel else v
+        l_prime = BertParts(self.L_text_to_mel) if self.L_text_to_mel else l
+        f_m, f_t = v.project(f_m_BPD), l.project(f_t_BTD)
+        f_m_prime = f_m if v_prime is v else v_prime.project(f_m_BPD)
+        f_t_prime = f_t if l_prime is l else l_prime.project(f_t_BTD)
+
+        # (1) [m_hat, v_hat] = V(F_m (+) v), of which v_hat is read on
+        v_BJD = self.v_JD.expand(batch, -1, -1)
+        joint = v.project(v_BJD)
+        v_hat_BJD = v.finish(v_BJD, attend(v, joint.q_BHSE, [f_m, joint], mask_BPJ))
+        v_bar_BJD = self.mlp(v_hat_BJD)
+        # (2) [F_t_next, _] = L(F_t (+) v_bar)
+        next_t_BTD = l.finish(f_t_BTD, attend(l, f_t.q_BHSE, [f_t, l.project(v_bar_BJD)], mask_BTJ))
+        # (3) [t_hat, v'_hat] = L'(F_t (+) v'), of which v'_hat is read on
+        v_prime_BJD = self.v_prime_JD.expand(batch, -1, -1)
+        joint = l_prime.project(v_prime_BJD)
+        v_hat_BJD = l_prime.finish(v_prime_BJD, attend(l_prime, joint.q_BHSE, [f_t_prime, joint], mask_BTJ))
+        v_bar_BJD = self.mlp_prime(v_hat_BJD)
+        # (4) [F_m_next, _] = V'(F_m (+) v'_bar)
+        next_m_BPD = v_prime.finish(
+            f_m_BPD, attend(v_prime, f_m_prime.q_BHSE, [f_m_prime, v_prime.project(v_bar_BJD)], mask_BPJ)
+        )
+        return next_m_BPD, next_t_BTD

@@ -1,0 +1,130 @@
+"""A transformer layer in parts, so that what several passes share is computed once.
+
+A block of the JFM passes F_m through the same ViT block twice, once beside v and once beside v'_bar, and uses only some
+positions of each result (Eq. 1 and 4); F_t likewise (Eq. 2 and 3). Projections of a position do not depend on the other
+positions, and results that are cut off need not be computed: the queries, keys and values of F_m serve both passes, and the
+first pass computes the joint positions only. The results are those of the whole layers.
+
+B batch, S positions, Q query positions, H heads, D width, E width of a head.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from timm.models.vision_transformer import Attention, Block
+from torch import Tensor, nn
+from transformers.models.bert.modeling_bert import BertLayer, BertSelfAttention
+
+
+@dataclass(frozen=True)
+class Projections:
+    """Queries, keys and values of some positions, (B, H, S, E) each."""
+
+    q_BHSE: Tensor
+    k_BHSE: Tensor
+    v_BHSE: Tensor
+
+
+class LayerParts(Protocol):
+    """What a transformer layer is made of: projections, attention, and everything after it."""
+
+    def project(self, sequence_BSD: Tensor) -> Projections:
+        """Return the projections of positions; each depends on its own position alone."""
+
+    def finish(self, sequence_BQD: Tensor, attended_BHQE: Tensor) -> Tensor:
+        """Return the layer's output at positions, from its input there and what they attended to."""
+
+    @property
+    def attention_dropout(self) -> float:
+        """Probability that an attention weight is dropped; 0 outside training."""
+
+
+class VitParts:
+    """The parts of a timm ViT block: normalisation comes first."""
+
+    def __init__(self, block: nn.Module) -> None:
+        """Take a block.
+
+        Raises:
+            TypeError: The block is not of the standard kind.
+        """
+        if not isinstance(block, Block) or not isinstance(block.attn, Attention):
+            raise TypeError(f"{type(block).__name__} is not a standard ViT block")
+        self.block = block
+        self.attention = block.attn
+
+    def project(self, sequence_BSD: Tensor) -> Projections:
+        """Return the projections of positions."""
+        attention = self.attention
+        qkv = attention.qkv(self.block.norm1(sequence_BSD)).unflatten(-1, (3, attention.num_heads, -1))
+        q_BHSE, k_BHSE, v_BHSE = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        return Projections(attention.q_norm(q_BHSE), attention.k_norm(k_BHSE), v_BHSE)
+
+    def finish(self, sequence_BQD: Tensor, attended_BHQE: Tensor) -> Tensor:
+        """Return the block's output at positions."""
+        block, attention = self.block, self.attention
+        mixed = attention.proj_drop(attention.proj(attention.norm(attended_BHQE.transpose(1, 2).flatten(2))))
+        sequence_BQD = sequence_BQD + block.drop_path1(block.ls1(mixed))
+        output: Tensor = sequence_BQD + block.drop_path2(block.ls2(block.mlp(block.norm2(sequence_BQD))))
+        return output
+
+    @property
+    def attention_dropout(self) -> float:
+        """Probability that an attention weight is dropped."""
+        return self.attention.attn_drop.p if self.block.training else 0.0
+
+
+class BertParts:
+    """The parts of a BERT layer: normalisation comes last."""
+
+    def __init__(self, layer: BertLayer) -> None:
+        """Take a layer.
+
+        Raises:
+            TypeError: The layer's self-attention is not BERT's.
+        """
+        if not isinstance(layer.attention.self, BertSelfAttention):
+            raise TypeError(f"{type(layer.attention.self).__name__} is not BERT's self-attention")
+        self.layer = layer
+        self.attention = layer.attention.self
+
+    def project(self, sequence_BSD: Tensor) -> Projections:
+        """Return the projections of positions."""
+        attention = self.attention
+        shape = (attention.num_attention_heads, attention.attention_head_size)
+        q_BHSE, k_BHSE, v_BHSE = (
+            linear(sequence_BSD).unflatten(-1, shape).transpose(1, 2)
+            for linear in (attention.query, attention.key, attention.value)
+        )
+        return Projections(q_BHSE, k_BHSE, v_BHSE)
+
+    def finish(self, sequence_BQD: Tensor, attended_BHQE: Tensor) -> Tensor:
+        """Return the layer's output at positions."""
+        mixed = self.layer.attention.output(attended_BHQE.transpose(1, 2).flatten(2), sequence_BQD)
+        output: Tensor = self.layer.feed_forward_chunk(mixed)
+        return output
+
+    @property
+    def attention_dropout(self) -> float:
+        """Probability that an attention weight is dropped."""
+        return self.attention.dropout.p if self.layer.training else 0.0
+
+
+def attend(parts: LayerParts, q_BHQE: Tensor, sources: list[Projections], mask_BS: Tensor) -> Tensor:
+    """Return (B, H, Q, E): what queries draw from the positions of several sources, one after another.
+
+    Args:
+        parts: The layer, for its attention dropout.
+        q_BHQE: The queries.
+        sources: Whose keys and values they attend to.
+        mask_BS: True at the positions of all sources that may be attended to.
+    """
+    return F.scaled_dot_product_attention(
+        q_BHQE,
+        torch.cat([source.k_BHSE for source in sources], dim=2),
+        torch.cat([source.v_BHSE for source in sources], dim=2),
+        attn_mask=mask_BS[:, None, None, :],
+        dropout_p=parts.attention_dropout,
+    )

@@ -1,0 +1,81 @@
+"""A trained model as a folder that can be used elsewhere: weights, shape, labels, feature parameters. No pickle.
+
+model.safetensors   the weights, with the mel statistics
+config.json         `model`: its shape and labels; `features`: how to make what it reads; `text_encoder`: which one
+tokenizer/          the text encoder's tokenizer
+text_encoder/       the frozen encoder, where it has no name to be fetched by
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from erc_core.errors import ErcError
+from erc_core.models.classifier import JFMClassifier
+from erc_core.models.config import ModelConfig
+from erc_core.models.transformers import bert_from_architecture, vit_from_architecture
+from erc_core.store.atomic import atomic_folder, write_json
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model read from its folder.
+
+    Attributes:
+        model: In evaluation mode, on the CPU.
+        description: The whole of config.json.
+    """
+
+    model: JFMClassifier
+    description: dict[str, Any]
+
+
+def save_model(
+    folder: Path, config: ModelConfig, weights: dict[str, Tensor], description: dict[str, Any], extras: list[Path]
+) -> None:
+    """Write a model's folder, whole or not at all.
+
+    Args:
+        folder: Where; an existing one is replaced.
+        config: The model's shape.
+        weights: Its state_dict.
+        description: What else config.json holds.
+        extras: Folders to copy in under their own names; empty ones are left out.
+    """
+    with atomic_folder(folder) as partial:
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, partial / WEIGHTS_FILE
+        )
+        write_json(partial / CONFIG_FILE, {"model": config.model_dump(mode="json"), **description})
+        for extra in extras:
+            if any(extra.iterdir()):
+                shutil.copytree(extra, partial / extra.name, copy_function=shutil.copyfile)
+
+
+def load_model(folder: Path) -> SavedModel:
+    """Read a model's folder.
+
+    Raises:
+        ErcError: A file is missing or damaged, or the weights do not fit the configuration.
+    """
+    try:
+        description = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        config = ModelConfig.model_validate(description["model"])
+        model = JFMClassifier(config, bert_from_architecture(config.bert), vit_from_architecture(config.vit))
+        model.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    except FileNotFoundError as error:
+        raise ErcError(f"{error.filename}: not found; the stage train makes it: run `dvc repro`") from None
+    except (json.JSONDecodeError, KeyError, ValidationError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ErcError(f"{folder}: not a model of this project, or damaged ({reason}); run `dvc repro`") from None
+    return SavedModel(model.eval(), description)

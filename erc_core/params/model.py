@@ -1,0 +1,33 @@
+"""Sections about the model and its losses: model, jfm, icl."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from erc_core.params.section import Section
+
+
+class ModelParams(Section):
+    """Which streams the model has."""
+
+    modality: Literal["T", "A", "T+A"]
+
+
+class JFMParams(Section):
+    """The joint-vector fusion module."""
+
+    n_blocks: int = Field(ge=1, le=24)
+    joint_len: int = Field(ge=0, le=512)
+    joint_init_std: float = Field(gt=0)
+    streams: Literal["aligned", "literal"]
+    layers: Literal["first", "last"]
+    tied: bool
+    frozen: bool
+
+
+class ICLParams(Section):
+    """Inter-class contrastive learning."""
+
+    weight: float = Field(ge=0)
+    temperature: float = Field(gt=0)
+    normalize: bool

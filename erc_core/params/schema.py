@@ -1,0 +1,133 @@
+"""All of params.yaml as one checked object, with the rules that concern more than one section."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from erc_core.params.backbones import BackboneParams
+from erc_core.params.data import AudioParams, DemoParams, IngestParams, MelParams, TextParams
+from erc_core.params.model import ICLParams, JFMParams, ModelParams
+from erc_core.params.section import Section
+from erc_core.params.training import EvaluateParams, ParallelParams, ReportParams, TrainParams
+
+DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+class Params(Section):
+    """Everything that params.yaml says."""
+
+    datasets: list[str] = Field(min_length=1)
+    backbone: str
+    demo: DemoParams
+    ingest: dict[str, IngestParams]
+    audio: AudioParams
+    mel: MelParams
+    text: TextParams
+    model: ModelParams
+    jfm: JFMParams
+    icl: ICLParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    report: ReportParams
+    parallel: ParallelParams
+    backbones: dict[str, BackboneParams]
+
+    @field_validator("datasets")
+    @classmethod
+    def _dataset_names(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if not DATASET_NAME.fullmatch(name):
+                raise ValueError(
+                    f"{name!r}: allowed are lower-case letters, digits, - and _, as the name becomes a folder"
+                )
+        if len(set(names)) < len(names):
+            raise ValueError(f"{names}: allowed is each dataset once")
+        return names
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> "Params":
+        for problem in self._problems():
+            raise ValueError(problem)
+        return self
+
+    def _problems(self) -> list[str]:
+        found = []
+        if self.backbone not in self.backbones:
+            found.append(f"backbone = {self.backbone!r}: allowed are the names under backbones: {list(self.backbones)}")
+            return found
+        found += [
+            f"datasets: {name!r} has no section ingest.{name}; allowed are {list(self.ingest)}"
+            for name in self.datasets
+            if name not in self.ingest
+        ]
+        key, backbone = f"backbones.{self.backbone}", self.selected_backbone
+        if self.mel.n_mels < backbone.patch:
+            found.append(f"mel.n_mels = {self.mel.n_mels}: allowed is {key}.patch ({backbone.patch}) or more")
+        window = round(self.mel.window_ms * self.audio.sample_rate / 1000)
+        if self.mel.n_fft < window:
+            found.append(
+                f"mel.n_fft = {self.mel.n_fft}: allowed is {window} or more, the samples in mel.window_ms "
+                f"({self.mel.window_ms:g} ms at {self.audio.sample_rate} Hz)"
+            )
+        shortest = max(self.mel.n_fft // 2 + 1, window) / self.audio.sample_rate
+        if self.audio.min_seconds < shortest:
+            found.append(
+                f"audio.min_seconds = {self.audio.min_seconds:g}: allowed is {shortest:g} or more, one mel window "
+                f"(mel.window_ms, and half of mel.n_fft for the reflected border)"
+            )
+        if not self.mel.f_min < self.mel.f_max <= self.audio.sample_rate / 2:
+            found.append(
+                f"mel.f_max = {self.mel.f_max:g}: allowed is more than mel.f_min ({self.mel.f_min:g} Hz) and at most "
+                f"half of audio.sample_rate ({self.audio.sample_rate / 2:g} Hz)"
+            )
+        for name in ("bert", "vit"):
+            part = getattr(backbone, name)
+            if part.source == "config" and self.jfm.n_blocks > part.depth:
+                found.append(f"jfm.n_blocks = {self.jfm.n_blocks}: allowed is 1 to {key}.{name}.depth ({part.depth})")
+        if self.icl.weight > 0 and self.train.batch_size < 2:
+            found.append(
+                f"train.batch_size = {self.train.batch_size}: allowed is 2 or more while icl.weight is "
+                f"{self.icl.weight:g}; the contrastive loss compares the utterances of a batch"
+            )
+        for name, low, high in (("lr", 0, None), ("epochs", 0, None), ("warmup", None, 1), ("patchout", None, 1)):
+            value = getattr(self.train, name)
+            if value == "auto":
+                continue
+            if (low is not None and value <= low) or (high is not None and not 0 <= value < high):
+                allowed = "0 up to 1" if high else "more than 0"
+                found.append(f"train.{name} = {value:g}: allowed is auto, or {allowed}")
+        if self.parallel.workers != "auto" and self.parallel.workers < 1:
+            found.append(f"parallel.workers = {self.parallel.workers}: allowed is auto, or 1 or more")
+        return found
+
+    @property
+    def selected_backbone(self) -> BackboneParams:
+        """The backbone that `backbone` names."""
+        return self.backbones[self.backbone]
+
+
+def data_folder(dataset: str) -> Path:
+    """Return the folder that the stages fill for a dataset."""
+    return Path("data") / dataset
+
+
+def raw_folder(dataset: str) -> Path:
+    """Return the folder that holds a dataset as its authors ship it; only `demo` is ever written there."""
+    return Path("data/raw") / dataset
+
+
+def reports_folder(dataset: str) -> Path:
+    """Return the folder of what a person reads about a dataset."""
+    return Path("reports") / dataset
+
+
+def results_file(dataset: str) -> Path:
+    """Return the file of facts about a dataset's run that the report reads."""
+    return Path("data/results") / f"{dataset}.json"
+
+
+def dump(section: Section) -> dict[str, Any]:
+    """Return a section as plain, JSON-ready values."""
+    return section.model_dump(mode="json")

@@ -1,0 +1,70 @@
+"""Sections about runs: train, evaluate, report, parallel."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from erc_core.params.backbones import BackboneTraining
+from erc_core.params.section import Section
+
+
+class TrainParams(Section):
+    """The optimisation of the model; `auto` takes the value from backbones.<backbone>.training."""
+
+    seed: int = Field(ge=0)
+    optimizer: Literal["adam", "adamw"]
+    lr: float | Literal["auto"]
+    weight_decay: float = Field(ge=0)
+    batch_size: int = Field(ge=1)
+    epochs: int | Literal["auto"]
+    schedule: Literal["auto", "constant", "linear", "cosine"]
+    warmup: float | Literal["auto"]
+    patchout: float | Literal["auto"]
+    patience: int = Field(ge=1)
+    grad_clip: float = Field(ge=0)
+    precision: Literal["auto", "float32", "bfloat16"]
+    features: Literal["auto", "memory", "lazy"]
+    memory_share: float = Field(gt=0, le=1)
+
+
+class ResolvedTraining(Section):
+    """`train` with every `auto` replaced by the backbone's value."""
+
+    lr: float
+    epochs: int
+    schedule: Literal["constant", "linear", "cosine"]
+    warmup: float
+    patchout: float
+
+
+def resolve_training(train: TrainParams, backbone: BackboneTraining) -> ResolvedTraining:
+    """Replace every `auto` of `train` by the value of the backbone."""
+    return ResolvedTraining(
+        lr=backbone.lr if train.lr == "auto" else train.lr,
+        epochs=backbone.epochs if train.epochs == "auto" else train.epochs,
+        schedule=backbone.schedule if train.schedule == "auto" else train.schedule,
+        warmup=backbone.warmup if train.warmup == "auto" else train.warmup,
+        patchout=backbone.patchout if train.patchout == "auto" else train.patchout,
+    )
+
+
+class EvaluateParams(Section):
+    """Scores on the test split and their intervals."""
+
+    bootstrap_samples: int = Field(ge=100)
+    confidence: float = Field(gt=0.5, lt=1)
+    seed: int = Field(ge=0)
+    batch_size: int = Field(ge=1)
+
+
+class ReportParams(Section):
+    """What the report shows."""
+
+    title: str = Field(min_length=1)
+    top_errors: int = Field(ge=0)
+
+
+class ParallelParams(Section):
+    """How the feature stages spread over processes."""
+
+    workers: int | Literal["auto"]

@@ -1,0 +1,195 @@
+"""reports/index.html and reports/index.md from the contents of all datasets.
+
+The HTML is one file that opens offline: figures are embedded, there is no script and nothing is fetched. Both pages
+come from one Document, so they say the same. All text is untrusted: each template escapes whatever it prints, unasked.
+"""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from erc_core.evaluation.scores import confusion
+from erc_core.params.schema import Params
+from erc_core.params.training import EvaluateParams
+from erc_core.reporting import figures
+from erc_core.reporting.clean import clean
+from erc_core.reporting.content import DatasetContent
+from erc_core.reporting.document import Column, Document, Drawn, Numbering, Paragraph, Table
+from erc_core.reporting.formats import count, percent_with_range
+from erc_core.reporting.sections import dataset_part, interval_words
+from erc_core.store.atomic import atomic_file
+
+# Characters that mean something in (GitHub's) Markdown inside a line or a table cell
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>|~$&]")
+# What GitHub makes a link of without being asked: the first slash of ://, the dot of www.
+_AUTOLINK = re.compile(r"(?i)(?<=:)/(?=/)|(?<=www)\.")
+_PLAIN_CODE = re.compile(r"[A-Za-z0-9 ./:;,=()@#%*_+-]+")
+
+
+class MarkdownText(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
+
+
+def write_report(params: Params, contents: list[DatasetContent], folder: Path) -> None:
+    """Draw the figures and write the pages.
+
+    Args:
+        params: The sections `report` and `evaluate` are used.
+        contents: What is known about each dataset, in the order of params.datasets.
+        folder: Where index.html, index.md and figures/<dataset>/ go.
+    """
+    drawn = {content.dataset: draw_figures(content, folder) for content in contents}
+    document = make_document(params, contents, drawn)
+    for name, text in (("index.html", render_html(document)), ("index.md", render_markdown(document))):
+        with atomic_file(folder / name) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def draw_figures(content: DatasetContent, folder: Path) -> dict[str, Drawn]:
+    """Draw and save all figures of a dataset.
+
+    Args:
+        content: What is known about it.
+        folder: The folder of the pages.
+
+    Returns:
+        The figures by name: confusion, learning, classes, per_class.
+    """
+    synthetic, predictions = content.results.synthetic, content.predictions
+    matrix = confusion(predictions["emotion"].to_list(), predictions["predicted"].to_list(), content.labels)
+    emotions = {split: summary.emotions for split, summary in content.results.splits.items()}
+    made = {
+        "confusion": figures.confusion_figure(matrix, content.labels, synthetic=synthetic),
+        "learning": figures.learning_figure(content.history, content.results.training.best_epoch, synthetic=synthetic),
+        "classes": figures.class_figure(emotions, content.labels, synthetic=synthetic),
+        "per_class": figures.per_class_figure(content.per_class, synthetic=synthetic),
+    }
+    drawn = {}
+    for name, figure in made.items():
+        png, svg = figures.save(figure, folder / "figures" / content.dataset, name)
+        uri = "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
+        width, height = figure.get_size_inches()
+        drawn[name] = Drawn(png.relative_to(folder).as_posix(), uri, float(width), float(height))
+    return drawn
+
+
+def make_document(params: Params, contents: list[DatasetContent], drawn: dict[str, dict[str, Drawn]]) -> Document:
+    """Put together what the report says.
+
+    Args:
+        params: The sections `report` and `evaluate` are used.
+        contents: What is known about each dataset.
+        drawn: Figures by dataset and name.
+
+    Returns:
+        The report.
+    """
+    numbering = Numbering()
+    summary = _summary(contents, params.evaluate, numbering) if len(contents) > 1 else None
+    introduction = (
+        "One emotion is predicted for each utterance of a conversation, from its text, its speech, or both. "
+        "All scores are on the test split, which was read once, after the epoch had been chosen on the validation "
+        f"split. {interval_words(params.evaluate)}"
+    )
+    synthetic = [content.dataset for content in contents if content.results.synthetic]
+    warning, short_warning = "", ""
+    if synthetic:
+        names = "this corpus" if len(contents) == 1 else f"the corpus {synthetic[0]}"
+        if len(synthetic) > 1:
+            names = f"the corpora {', '.join(synthetic[:-1])} and {synthetic[-1]}"
+        are, their = ("are", "their") if len(synthetic) > 1 else ("is", "its")
+        warning = f"{names} {are} synthetic speech by eSpeak NG; {their} scores say nothing about people."
+        warning = warning[0].upper() + warning[1:]
+        short_warning = "Synthetic corpus: speech by eSpeak NG. Its scores say nothing about people."
+    return Document(
+        title=params.report.title,
+        warning=warning,
+        short_warning=short_warning,
+        introduction=(Paragraph(introduction),),
+        summary=summary,
+        parts=tuple(
+            dataset_part(content, drawn[content.dataset], params.report, params.evaluate, numbering)
+            for content in contents
+        ),
+    )
+
+
+def render_html(document: Document) -> str:
+    """Return the report as one HTML file."""
+    environment = _environment(autoescape=True)
+    environment.finalize = _clean_text
+    return environment.get_template("report.html.j2").render(document=document)
+
+
+def render_markdown(document: Document) -> str:
+    """Return the report as Markdown with GitHub's tables; figures are linked as PNG."""
+    environment = _environment(autoescape=False)
+    environment.finalize = _markdown_text
+    environment.filters["code"] = _markdown_code
+    environment.filters["link"] = MarkdownText
+    text = environment.get_template("report.md.j2").render(document=document)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _environment(*, autoescape: bool) -> Environment:
+    return Environment(
+        loader=PackageLoader("erc_core.reporting"),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _clean_text(printed: Any) -> Any:
+    # Markup is what macros of the template return; everything else is escaped after this
+    return clean(printed) if isinstance(printed, str) and not isinstance(printed, Markup) else printed
+
+
+def _markdown_text(printed: Any) -> Any:
+    if isinstance(printed, MarkdownText) or not isinstance(printed, str):
+        return printed
+    text = _MARKDOWN.sub(lambda found: "\\" + found.group(), clean(printed))
+    return _AUTOLINK.sub(lambda found: "\\" + found.group(), text)
+
+
+def _markdown_code(printed: str) -> str:
+    """Return a name as code where it has only characters that need no escape there, as text otherwise."""
+    return MarkdownText(f"`{printed}`") if _PLAIN_CODE.fullmatch(printed) else printed
+
+
+def _summary(contents: list[DatasetContent], evaluate: EvaluateParams, numbering: Numbering) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for content in contents:
+        metrics, results = content.metrics, content.results
+        rows.append(
+            (
+                content.dataset,
+                "synthetic" if results.synthetic else "recorded",
+                f"{results.modality}, {results.backbone}",
+                count(metrics.n),
+                percent_with_range(metrics.acc, metrics.acc_low, metrics.acc_high),
+                percent_with_range(metrics.wf1, metrics.wf1_low, metrics.wf1_high),
+                percent_with_range(metrics.macro_f1, metrics.macro_f1_low, metrics.macro_f1_high),
+            )
+        )
+    return numbering.table(
+        f"Scores on the test splits with {100 * evaluate.confidence:g}% intervals.",
+        [
+            Column("Dataset"),
+            Column("Speech"),
+            Column("Model"),
+            Column("Utterances", "number"),
+            Column("Accuracy", "number"),
+            Column("Weighted F1", "number"),
+            Column("Macro F1", "number"),
+        ],
+        rows,
+    )

@@ -1,0 +1,61 @@
+"""What every stage does around its work: command line, parameters, one clear message for what a user can mend."""
+
+import argparse
+import inspect
+import sys
+from collections.abc import Callable
+
+from erc_core.errors import ErcError, ParamsError
+from erc_core.params.load import load_params
+from erc_core.params.schema import Params
+
+
+def run_stage(work: Callable[[Params], None]) -> None:
+    """Run a stage that concerns all datasets; see run_dataset_stage."""
+    _parser(work).parse_args()
+    _run(lambda: work(load_params()))
+
+
+def run_dataset_stage(work: Callable[[Params, str], None]) -> None:
+    """Run a stage for the dataset named on the command line.
+
+    params.yaml is checked as a whole before any work starts. An ErcError is printed to standard error as it is, one
+    line for each mistake, and ends the process with its exit code (2 for parameters, 1 for anything else).
+
+    Args:
+        work: The stage, called with the parameters and the dataset's name.
+    """
+    parser = _parser(work)
+    parser.add_argument("dataset", help="a name from `datasets` in params.yaml")
+    dataset = parser.parse_args().dataset
+
+    def checked() -> None:
+        params = load_params()
+        if dataset not in params.ingest:
+            raise ParamsError(f"dataset {dataset!r} has no section under `ingest`: allowed are {list(params.ingest)}")
+        work(params, dataset)
+
+    _run(checked)
+
+
+def _parser(work: Callable[..., None]) -> argparse.ArgumentParser:
+    module = inspect.getmodule(work)
+    name = module.__spec__.name if module and module.__spec__ else "stage"
+    return argparse.ArgumentParser(
+        prog=f"python -m {name}",
+        description=(module.__doc__ if module else "") or "",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _run(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except ErcError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print(
+            "interrupted: nothing unfinished was kept under a final name; run the same command again", file=sys.stderr
+        )
+        sys.exit(130)

@@ -1,0 +1,69 @@
+"""What an interrupted training continues from: a scratch file named after everything that decides the result."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from erc_core.store.atomic import atomic_file
+
+SCRATCH_VARIABLE = "ERC_SCRATCH"
+
+
+def run_key(inputs: Iterable[Path], settings: dict[str, Any]) -> str:
+    """Return a short hash of input files, settings and the training code, so that only the same run is continued.
+
+    Args:
+        inputs: Files whose content decides the result.
+        settings: Parameters that do, as JSON-ready values.
+    """
+    digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=10)
+    core = Path(__file__).parents[1]
+    code = sorted(path for folder in ("models", "losses", "training") for path in (core / folder).glob("*.py"))
+    for path in (*inputs, *code):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    digest.update(torch.__version__.encode())
+    return digest.hexdigest()
+
+
+class Checkpoint:
+    """The state of a training after its last whole epoch.
+
+    It lies under .scratch/, or where ERC_SCRATCH points: DVC deletes a stage's outputs before it runs, and a queued
+    experiment runs in a folder of its own, so give an absolute path there.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Name a run.
+
+        Args:
+            name: The dataset and the run's key.
+        """
+        self.folder = Path(os.environ.get(SCRATCH_VARIABLE, ".scratch")) / "train" / name
+        self.path = self.folder / "checkpoint.pt"
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint."""
+        with atomic_file(self.path) as partial:
+            torch.save(state, partial)
+
+    def load(self, device: torch.device) -> dict[str, Any] | None:
+        """Return the state to continue from; None where there is none, or it is damaged."""
+        if not self.path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
+        except Exception as error:
+            print(f"{self.path}: damaged ({type(error).__name__}); training starts anew")
+            return None
+        return state
+
+    def remove(self) -> None:
+        """Forget the run: it ended."""
+        shutil.rmtree(self.folder, ignore_errors=True)

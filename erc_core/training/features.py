@@ -1,0 +1,109 @@
+"""The cached features of a corpus as batches: in memory, or read from HDF5 batch by batch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+import psutil
+import torch
+from numpy.typing import NDArray
+
+from erc_core.corpora.table import SPLITS, read_utterances
+from erc_core.errors import ErcError
+from erc_core.models.classifier import Batch
+from erc_core.store.ragged import RaggedReader
+
+
+class Modality:
+    """One feature file, whole in memory or lazy."""
+
+    def __init__(self, path: Path, ids: list[str], *, in_memory: bool) -> None:
+        self.reader = RaggedReader(path)
+        self.reader.require_ids(ids, str(path.parent / "utterances.parquet"))
+        self.lengths = self.reader.lengths
+        self.width = self.reader.width
+        self.frames: NDArray[Any] | None = self.reader.read_all() if in_memory else None
+
+    def padded(self, indices: NDArray[np.int64]) -> torch.Tensor:
+        """Return (B, longest, D) float16, zeros behind the shorter ones."""
+        lengths = self.lengths[indices]
+        padded = np.zeros((len(indices), max(1, int(lengths.max(initial=0))), self.width), self.reader.dtype)
+        for row, index in enumerate(indices):
+            start, length = self.reader.offsets[index], lengths[row]
+            source = self.frames[start : start + length] if self.frames is not None else self.reader[int(index)]
+            padded[row, :length] = source
+        return torch.from_numpy(padded)
+
+
+class FeatureSet:
+    """All splits of a corpus, ready to be batched. Use as a context manager: it keeps the feature files open."""
+
+    def __init__(self, folder: Path, labels: Sequence[str], *, how: str, memory_share: float = 0.5) -> None:
+        """Open the features of a corpus.
+
+        Args:
+            folder: data/<dataset>, with utterances.parquet, text.h5 and mel.h5.
+            labels: Emotion names in the order of the logits.
+            how: "memory", "lazy", or "auto" for memory while the features fit.
+            memory_share: The share of free memory that they may take under "auto".
+
+        Raises:
+            ErcError: A file is missing, damaged or of other utterances, or an emotion is not among the labels.
+        """
+        self.utterances = read_utterances(folder)
+        unknown = sorted(set(self.utterances["emotion"]) - set(labels))
+        if unknown:
+            raise ErcError(
+                f"{folder / 'utterances.parquet'}: emotions {unknown} are not among the labels {list(labels)}"
+            )
+        ids = self.utterances["utterance_id"].to_list()
+        paths = folder / "text.h5", folder / "mel.h5"
+        needed = 0
+        for path in paths:
+            with RaggedReader(path) as reader:
+                needed += reader.nbytes
+        free = psutil.virtual_memory().available
+        self.in_memory = how == "memory" or (how == "auto" and needed <= memory_share * free)
+        self.choice = (
+            f"features {'in memory' if self.in_memory else 'read lazily'} "
+            f"({needed / 2**20:,.0f} MiB, {free / 2**20:,.0f} MiB free)"
+        )
+        self.text, self.mel = (Modality(path, ids, in_memory=self.in_memory) for path in paths)
+        position = {label: index for index, label in enumerate(labels)}
+        self.labels = np.array([position[emotion] for emotion in self.utterances["emotion"]], np.int64)
+
+    @property
+    def mel_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The train split's mean and standard deviation per mel bin, (M,) each."""
+        attributes = self.mel.reader.attributes
+        return torch.from_numpy(attributes["mean"]), torch.from_numpy(attributes["std"])
+
+    def split(self, name: str) -> NDArray[np.int64]:
+        """Return the places of a split's utterances."""
+        if name not in SPLITS:
+            raise ValueError(name)
+        return np.flatnonzero(self.utterances["split"].cast(pl.String).to_numpy() == name).astype(np.int64)
+
+    def batch(self, indices: NDArray[np.int64]) -> Batch:
+        """Return the batch of some utterances, on the CPU, features in float32."""
+        return Batch(
+            text_BTE=self.text.padded(indices).float(),
+            tokens_B=torch.from_numpy(self.text.lengths[indices]),
+            mel_BFM=self.mel.padded(indices).float(),
+            frames_B=torch.from_numpy(self.mel.lengths[indices]),
+            labels_B=torch.from_numpy(self.labels[indices]),
+            index_B=torch.from_numpy(indices),
+        )
+
+    def close(self) -> None:
+        """Close the feature files."""
+        self.text.reader.close()
+        self.mel.reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

@@ -1,0 +1,264 @@
+"""The training loop: one model, one seed, the epoch chosen on the validation split."""
+
+import copy
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import get_scheduler
+
+from erc_core.errors import ErcError
+from erc_core.evaluation.scores import score
+from erc_core.losses.total import Losses, training_loss
+from erc_core.models.classifier import Batch, JFMClassifier
+from erc_core.params.model import ICLParams
+from erc_core.params.training import ResolvedTraining, TrainParams
+from erc_core.training.batching import training_batches
+from erc_core.training.checkpoint import Checkpoint
+from erc_core.training.features import FeatureSet
+from erc_core.training.precision import autocast_dtype
+from erc_core.training.predict import lengths_for_batching, predict
+
+SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
+# on a GPU, looking at a loss waits for the step to end: look rarely; on a CPU it costs nothing
+CHECK_EVERY = {"cpu": 1, "cuda": 50}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of history.csv. Losses are means over batches; validation scores are fractions."""
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_erc: float
+    train_icl: float
+    val_loss: float
+    val_acc: float
+    val_wf1: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training ends with.
+
+    Attributes:
+        weights: The state_dict of the chosen epoch.
+        history: Every epoch that ran.
+        best: The chosen epoch.
+        seconds: Wall time of the epochs that ran here.
+        continued_from: The epoch after which an interrupted run was taken up; 0 for a run in one piece.
+    """
+
+    weights: dict[str, Tensor]
+    history: list[Epoch]
+    best: Epoch
+    seconds: float
+    continued_from: int
+
+
+def seed_everything(seed: int) -> None:
+    """Fix weights, dropout and the choice of algorithms."""
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+
+
+class Trainer:
+    """Trains a model; see fit."""
+
+    def __init__(
+        self,
+        model: JFMClassifier,
+        features: FeatureSet,
+        *,
+        train: TrainParams,
+        resolved: ResolvedTraining,
+        icl: ICLParams,
+        device: torch.device,
+        checkpoint: Checkpoint,
+    ) -> None:
+        """Prepare a run.
+
+        Args:
+            model: Freshly made, on any device.
+            features: The corpus.
+            train: Section train.
+            resolved: Its values after `auto`.
+            icl: Section icl.
+            device: Where to train.
+            checkpoint: Where an interrupted run is kept.
+        """
+        self.model = model.to(device)
+        self.features = features
+        self.train_params = train
+        self.resolved = resolved
+        self.icl = icl
+        self.device = device
+        self.checkpoint = checkpoint
+        self.dtype = autocast_dtype(train.precision, device)
+        self.train_indices = features.split("train")
+        self.dev_indices = features.split("dev")
+        if model.has_mel:
+            model.patches.patchout = resolved.patchout
+        self.lengths = lengths_for_batching(features, self.train_indices, model.config.model.modality)
+        self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        make = torch.optim.Adam if train.optimizer == "adam" else torch.optim.AdamW
+        self.optimizer = make(self.trained, lr=resolved.lr, weight_decay=train.weight_decay, fused=True)
+        steps_per_epoch = len(self._batches(epoch=1))
+        total = steps_per_epoch * resolved.epochs
+        self.scheduler = get_scheduler(
+            SCHEDULES[resolved.schedule], self.optimizer, round(resolved.warmup * total), total
+        )
+        self.history: list[Epoch] = []
+        self.best_weights: dict[str, Tensor] = {}
+
+    def fit(self) -> Trained:
+        """Train until the validation W-F1 has not improved for `patience` epochs, or the epochs are used up.
+
+        Continues from the checkpoint of the same run if there is one, and ends in the same result.
+
+        Raises:
+            ErcError: The loss is not finite.
+        """
+        start = time.perf_counter()
+        continued_from = self._continue()
+        for epoch in range(continued_from + 1, self.resolved.epochs + 1):
+            if epoch - self.best_epoch > self.train_params.patience and self.history:
+                break
+            self.history.append(self._run_epoch(epoch))
+            self._show(self.history[-1])
+            if self.best_epoch == epoch:
+                self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+            self._save()
+        best = next(row for row in self.history if row.epoch == self.best_epoch)
+        return Trained(self.best_weights, self.history, best, time.perf_counter() - start, continued_from)
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch with the highest validation W-F1; 0 before any ran."""
+        best = max(self.history, key=lambda row: row.val_wf1, default=None)
+        return best.epoch if best else 0
+
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        return training_batches(
+            self.train_indices,
+            self.lengths,
+            self.train_params.batch_size,
+            seed=self.train_params.seed,
+            epoch=epoch,
+        )
+
+    def _run_epoch(self, epoch: int) -> Epoch:
+        # dropout is seeded for each epoch, so that a continued run draws what an unbroken one would
+        torch.manual_seed(self.train_params.seed * 100_003 + epoch)
+        self.model.train()
+        lr = self.scheduler.get_last_lr()[0]
+        log = LossLog(CHECK_EVERY[self.device.type])
+        for step, indices in enumerate(self._batches(epoch), start=1):
+            batch = self.features.batch(indices).to(self.device)
+            log.add(self._step(batch), f"epoch {epoch}, step {step}", indices)
+        log.check()
+        loss, erc, icl = log.means()
+        dev = predict(
+            self.model,
+            self.features,
+            self.dev_indices,
+            batch_size=2 * self.train_params.batch_size,
+            device=self.device,
+            dtype=self.dtype,
+        )
+        labels = self.model.config.labels
+        scores = score([labels[i] for i in dev.gold], [labels[i] for i in dev.predicted], labels)
+        val_loss = F.cross_entropy(torch.from_numpy(dev.logits), torch.from_numpy(dev.gold)).item()
+        return Epoch(epoch, lr, loss, erc, icl, val_loss, scores.acc, scores.wf1)
+
+    def _step(self, batch: Batch) -> Losses:
+        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
+            output = self.model(batch)
+        losses = training_loss(output, batch.labels_B, self.icl)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        if self.train_params.grad_clip:
+            nn.utils.clip_grad_norm_(self.trained, self.train_params.grad_clip)
+        self.optimizer.step()
+        self.scheduler.step()
+        return losses
+
+    def _show(self, row: Epoch) -> None:
+        mark = " *" if row.epoch == self.best_epoch else ""
+        print(
+            f"epoch {row.epoch:3d}/{self.resolved.epochs}  loss {row.train_loss:.4f} (erc {row.train_erc:.4f}, "
+            f"icl {row.train_icl:.4f})  val loss {row.val_loss:.4f}  acc {row.val_acc:.4f}  wf1 {row.val_wf1:.4f}{mark}",
+            flush=True,
+        )
+
+    def _save(self) -> None:
+        self.checkpoint.save(
+            {
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scheduler": self.scheduler.state_dict(),
+                "history": [asdict(row) for row in self.history],
+                "best_weights": self.best_weights,
+            }
+        )
+
+    def _continue(self) -> int:
+        state: dict[str, Any] | None = self.checkpoint.load(self.device)
+        if state is None:
+            return 0
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.history = [Epoch(**row) for row in state["history"]]
+        self.best_weights = state["best_weights"]
+        print(f"continuing an interrupted training after epoch {self.history[-1].epoch}")
+        return self.history[-1].epoch
+
+
+class LossLog:
+    """Losses of an epoch, kept on the device and looked at now and then."""
+
+    def __init__(self, check_every: int) -> None:
+        self.check_every = check_every
+        self.rows: list[Tensor] = []
+        self.places: list[tuple[str, NDArray[np.int64]]] = []
+        self.checked = 0
+
+    def add(self, losses: Losses, place: str, indices: NDArray[np.int64]) -> None:
+        """Keep the losses of a step."""
+        self.rows.append(torch.stack([losses.total.detach(), losses.erc, losses.icl]))
+        self.places.append((place, indices))
+        if len(self.rows) - self.checked >= self.check_every:
+            self.check()
+
+    def check(self) -> None:
+        """Look at the steps since the last look.
+
+        Raises:
+            ErcError: A loss is not finite; names the first such step.
+        """
+        if self.checked == len(self.rows):
+            return
+        recent = torch.stack(self.rows[self.checked :])
+        broken = torch.nonzero(~torch.isfinite(recent).all(dim=1))
+        if len(broken):
+            row = int(broken[0])
+            place, indices = self.places[self.checked + row]
+            total, erc, icl = recent[row].tolist()
+            raise ErcError(
+                f"the loss is not finite at {place}: total {total}, cross entropy {erc}, contrastive {icl} (utterances at "
+                f"rows {sorted(int(index) for index in indices)[:4]}... of utterances.parquet). "
+                f"Try a smaller train.lr, a larger icl.temperature, or train.grad_clip above 0"
+            )
+        self.checked = len(self.rows)
+
+    def means(self) -> tuple[float, float, float]:
+        """Return the mean total, cross entropy and contrastive loss."""
+        total, erc, icl = torch.stack(self.rows).double().mean(dim=0).tolist()
+        return total, erc, icl

@@ -1,0 +1,37 @@
+"""Speak the embedded corpus with eSpeak NG, if it is among the datasets.
+
+Reads   nothing
+Writes  data/raw/demo/ (an empty folder where `datasets` has no demo, so that other corpora need no eSpeak NG)
+Params  datasets, demo
+"""
+
+from erc_core.corpora.demo.corpus import speak_corpus
+from erc_core.features.summary import Stopwatch, summary_line
+from erc_core.parallel import worker_count
+from erc_core.params.schema import Params, raw_folder
+from erc_core.stage import run_stage
+from erc_core.store.atomic import atomic_folder
+
+DATASET = "demo"
+
+
+def main(params: Params) -> None:
+    """Speak, and say how much."""
+    folder = raw_folder(DATASET)
+    if DATASET not in params.datasets:
+        with atomic_folder(folder):
+            pass
+        print(f"demo: not in `datasets` ({', '.join(params.datasets)}); {folder} stays empty")
+        return
+    with Stopwatch() as watch:
+        made = speak_corpus(folder, params.demo, worker_count(params.parallel))
+    notes = f"{made.dialogues} dialogues, {made.damaged} clips damaged on purpose"
+    print(
+        summary_line(
+            "speak", DATASET, utterances=made.utterances, hours=made.seconds / 3600, seconds=watch.seconds, notes=notes
+        )
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,53 @@
+"""Run the frozen text encoder over the corpus and keep its token-level output.
+
+Reads   data/<dataset>/tokens.h5
+Writes  data/<dataset>/text.h5 (half precision), and data/<dataset>/text_encoder/ where the encoder has no name to be
+        fetched by, that is, where it was made from a configuration
+Params  text.batch_size, backbones.<backbone>.text_encoder
+"""
+
+import numpy as np
+
+from erc_core.device import describe_device, pick_device
+from erc_core.features.embedding import FrozenTextEncoder, make_text_encoder
+from erc_core.features.summary import Stopwatch, summary_line
+from erc_core.params.schema import Params, data_folder
+from erc_core.progress import progress
+from erc_core.stage import run_dataset_stage
+from erc_core.store.atomic import atomic_folder
+from erc_core.store.ragged import RaggedReader, RaggedWriter
+
+SHARD = 2048
+
+
+def main(params: Params, dataset: str) -> None:
+    """Encode shard by shard, batched by length within a shard, written in the order of the table."""
+    folder = data_folder(dataset)
+    section = params.selected_backbone.text_encoder
+    device = pick_device()
+    with Stopwatch() as watch, RaggedReader(folder / "tokens.h5") as tokens:
+        vocab_size = int(tokens.attributes["vocab_size"])
+        model = make_text_encoder(section, f"backbones.{params.backbone}.text_encoder", vocab_size)
+        with atomic_folder(folder / "text_encoder") as partial:
+            if section.source == "config":
+                model.save_pretrained(partial)
+        encoder = FrozenTextEncoder(model, device)
+        attributes: dict[str, str | int] = {
+            "encoder": section.name if section.source == "pretrained" else "from configuration",
+            "layer": section.layer,
+        }
+        with RaggedWriter(folder / "text.h5", dtype=np.float16, width=encoder.width, attributes=attributes) as writer:
+            encoded = (
+                embedding
+                for start, stop in tokens.shards(SHARD)
+                for embedding in encoder(tokens.read_range(start, stop), params.text.batch_size)
+            )
+            shown = progress(encoded, total=len(tokens), desc=f"embed {dataset}", unit="utterance")
+            for utterance_id, embedding in zip(tokens.ids, shown, strict=True):
+                writer.append(utterance_id, embedding)
+    notes = f"{tokens.offsets[-1]:,} tokens of width {encoder.width}, on {describe_device(device)}"
+    print(summary_line("embed", dataset, utterances=len(tokens), hours=0, seconds=watch.seconds, notes=notes))
+
+
+if __name__ == "__main__":
+    run_dataset_stage(main)

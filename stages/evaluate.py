@@ -1,0 +1,63 @@
+"""Score the trained model on the test split, once, with intervals; and gather what the report says about the run.
+
+Reads   data/<dataset>/: model/, utterances.parquet, clips.parquet, tokens.h5, text.h5, mel.h5; reports/<dataset>/
+        training.json, history.csv
+Writes  reports/<dataset>/metrics.json, per_class.csv, predictions.csv; data/results/<dataset>.json
+Params  evaluate, train.precision
+"""
+
+import polars as pl
+
+from erc_core.corpora.clips import read_clips
+from erc_core.device import pick_device
+from erc_core.evaluation.facts import gather_facts
+from erc_core.evaluation.write import evaluate_predictions
+from erc_core.models.save import load_model
+from erc_core.params.schema import Params, data_folder, reports_folder, results_file
+from erc_core.stage import run_dataset_stage
+from erc_core.store.atomic import write_json
+from erc_core.training.features import FeatureSet
+from erc_core.training.precision import autocast_dtype
+from erc_core.training.predict import Predictions, predict
+
+
+def main(params: Params, dataset: str) -> None:
+    """Predict the test split, write its scores, and gather the facts of the run."""
+    folder, reports = data_folder(dataset), reports_folder(dataset)
+    device = pick_device()
+    saved = load_model(folder / "model")
+    labels = saved.model.config.labels
+    with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
+        predictions = predict(
+            saved.model.to(device),
+            features,
+            features.split("test"),
+            batch_size=params.evaluate.batch_size,
+            device=device,
+            dtype=autocast_dtype(params.train.precision, device),
+        )
+        utterances = features.utterances
+    table = prediction_table(predictions, utterances, labels)
+    metrics = evaluate_predictions(table, labels, params.evaluate, reports)
+    write_json(results_file(dataset), gather_facts(dataset, saved.description, utterances, read_clips(folder)))
+    scores = ", ".join(
+        f"{name} {100 * (metrics[key] or 0):.1f} "
+        + (f"[{100 * low:.1f}, {100 * high:.1f}]" if low is not None and high is not None else "(no interval)")
+        for name, key in (("W-F1", "wf1"), ("accuracy", "acc"), ("macro F1", "macro_f1"))
+        for low, high in [(metrics[f"{key}_low"], metrics[f"{key}_high"])]
+    )
+    print(f"evaluate {dataset}: {metrics['n']} test utterances, {scores}")
+
+
+def prediction_table(predictions: Predictions, utterances: pl.DataFrame, labels: list[str]) -> pl.DataFrame:
+    """Return one row for each predicted utterance: what it is, and the probability of every emotion."""
+    probabilities = predictions.probabilities
+    return utterances[predictions.indices].with_columns(
+        pl.Series("predicted", [labels[index] for index in predictions.predicted]),
+        pl.Series("confidence", probabilities.max(axis=1)),
+        *(pl.Series(f"p_{label}", probabilities[:, column]) for column, label in enumerate(labels)),
+    )
+
+
+if __name__ == "__main__":
+    run_dataset_stage(main)

@@ -1,0 +1,59 @@
+"""Decode every clip of a corpus to mono speech at one sample rate.
+
+Reads   data/<dataset>/utterances.parquet, data/raw/<dataset>/
+Writes  data/<dataset>/audio.h5 (16-bit samples), data/<dataset>/clips.parquet (status of each clip, with its reason)
+Params  audio
+"""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from erc_core.corpora.clips import count_statuses, write_clips
+from erc_core.corpora.table import read_utterances
+from erc_core.features.audio import Clip, load_clip
+from erc_core.features.status import ClipStatus
+from erc_core.features.summary import Stopwatch, summary_line
+from erc_core.parallel import map_ordered, worker_count
+from erc_core.params.data import AudioParams
+from erc_core.params.schema import Params, data_folder, raw_folder
+from erc_core.progress import progress
+from erc_core.stage import run_dataset_stage
+from erc_core.store.ragged import RaggedWriter
+
+SHARD = 128
+
+
+def main(params: Params, dataset: str) -> None:
+    """Decode in shards, write in the order of the table, and count what failed."""
+    folder, raw = data_folder(dataset), raw_folder(dataset)
+    utterances = read_utterances(folder)
+    paths = [raw / path if path else None for path in utterances["audio_path"]]
+    shards = [paths[start : start + SHARD] for start in range(0, len(paths), SHARD)]
+    rows: list[tuple[str, str, float, str]] = []
+    attributes = {"sample_rate": params.audio.sample_rate, "downmix": params.audio.downmix}
+    with (
+        Stopwatch() as watch,
+        RaggedWriter(folder / "audio.h5", dtype=np.int16, width=None, attributes=attributes) as writer,
+    ):
+        decoded = map_ordered(partial(decode_shard, params=params.audio), shards, worker_count(params.parallel))
+        clips = (clip for shard in decoded for clip in shard)
+        shown = progress(clips, total=len(paths), desc=f"resample {dataset}", unit="utterance")
+        for utterance_id, clip in zip(utterances["utterance_id"], shown, strict=True):
+            writer.append(utterance_id, clip.samples)
+            rows.append((utterance_id, clip.status.value, clip.seconds, clip.detail))
+    table = write_clips(rows, folder)
+    statuses = {status: count for status, count in count_statuses(table).items() if count and status != ClipStatus.OK}
+    notes = ", ".join(f"{count} {status}" for status, count in statuses.items()) or "no failures"
+    hours = sum(row[2] for row in rows) / 3600
+    print(summary_line("resample", dataset, utterances=len(rows), hours=hours, seconds=watch.seconds, notes=notes))
+
+
+def decode_shard(paths: list[Path | None], params: AudioParams) -> list[Clip]:
+    """Decode some clips, in a worker process."""
+    return [load_clip(path, params) for path in paths]
+
+
+if __name__ == "__main__":
+    run_dataset_stage(main)

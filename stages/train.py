@@ -1,0 +1,105 @@
+"""Train the model on the cached features; the epoch is chosen on the validation split.
+
+Reads   data/<dataset>/: utterances.parquet, text.h5, mel.h5, tokenizer/, text_encoder/
+Writes  data/<dataset>/model/, reports/<dataset>/history.csv, reports/<dataset>/training.json
+Params  backbone, backbones.<backbone>, model, jfm, icl, train, audio, mel, text
+"""
+
+import platform
+from importlib.metadata import version
+
+import polars as pl
+
+from erc_core.corpora.table import labels_of, read_utterances
+from erc_core.device import describe_device, pick_device
+from erc_core.errors import ErcError
+from erc_core.models.save import save_model
+from erc_core.params.schema import Params, data_folder, dump, reports_folder
+from erc_core.params.training import resolve_training
+from erc_core.stage import run_dataset_stage
+from erc_core.store.atomic import atomic_file, write_json
+from erc_core.training.build import build_model
+from erc_core.training.checkpoint import Checkpoint, run_key
+from erc_core.training.features import FeatureSet
+from erc_core.training.loop import Trainer, seed_everything
+from erc_core.training.precision import autocast_dtype
+
+SECTIONS = ("model", "jfm", "icl", "train", "audio", "mel", "text")
+
+
+def main(params: Params, dataset: str) -> None:
+    """Train, or continue an interrupted training, and write what the evaluation and other programs need."""
+    folder = data_folder(dataset)
+    device = pick_device()
+    seed_everything(params.train.seed)
+    labels = labels_of(read_utterances(folder))
+    settings = {name: dump(getattr(params, name)) for name in SECTIONS}
+    settings |= {"backbone": dump(params.selected_backbone)}
+    inputs = [folder / name for name in ("utterances.parquet", "text.h5", "mel.h5")]
+    with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
+        if "A" in params.model.modality and not features.mel.lengths[features.split("train")].any():
+            raise ErcError(
+                f"{dataset}: model.modality = {params.model.modality!r} needs speech, but no training utterance has a usable "
+                f"clip (see data/{dataset}/clips.parquet); use -S model.modality=T, or put the clips under data/raw/{dataset}"
+            )
+        model = build_model(params, labels, features, params.train.seed)
+        trained_parameters = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+        parameters = sum(weight.numel() for weight in model.parameters())
+        precision = str(autocast_dtype(params.train.precision, device)).removeprefix("torch.")
+        print(
+            f"train {dataset}: {params.model.modality}, backbone {params.backbone}, {parameters:,} parameters "
+            f"({trained_parameters:,} trained), {precision} on {describe_device(device)}; {features.choice}",
+            flush=True,
+        )
+        checkpoint = Checkpoint(f"{dataset}-{run_key(inputs, settings | {'device': device.type})}")
+        trainer = Trainer(
+            model,
+            features,
+            train=params.train,
+            resolved=resolve_training(params.train, params.selected_backbone.training),
+            icl=params.icl,
+            device=device,
+            checkpoint=checkpoint,
+        )
+        trained = trainer.fit()
+    text_encoder = params.selected_backbone.text_encoder
+    description = {
+        "dataset": dataset,
+        "backbone": params.backbone,
+        "features": {name: dump(getattr(params, name)) for name in ("audio", "mel", "text")},
+        "text_encoder": dump(text_encoder) | ({"folder": "text_encoder"} if text_encoder.source == "config" else {}),
+        "params": settings,
+        "chosen_epoch": trained.best.epoch,
+        "versions": {name: version(name) for name in ("torch", "transformers", "timm")},
+    }
+    extras = [folder / "tokenizer", folder / "text_encoder"]
+    save_model(folder / "model", model.config, trained.weights, description, extras)
+    reports = reports_folder(dataset)
+    with atomic_file(reports / "history.csv") as partial:
+        pl.DataFrame(trained.history).write_csv(partial)
+    write_json(
+        reports / "training.json",
+        {
+            "seed": params.train.seed,
+            "best_epoch": trained.best.epoch,
+            "epochs": len(trained.history),
+            "val_acc": trained.best.val_acc,
+            "val_wf1": trained.best.val_wf1,
+            "parameters": parameters,
+            "trained_parameters": trained_parameters,
+            "seconds": round(trained.seconds, 1),
+            "seconds_per_epoch": round(trained.seconds / max(1, len(trained.history) - trained.continued_from), 3),
+            "precision": precision,
+            "device": describe_device(device),
+            "python": platform.python_version(),
+        },
+    )
+    checkpoint.remove()
+    print(
+        f"train {dataset}: {trained.seconds:.1f} s, {len(trained.history)} epochs; epoch {trained.best.epoch} chosen on the "
+        f"validation split: W-F1 {100 * trained.best.val_wf1:.1f}, accuracy {100 * trained.best.val_acc:.1f}"
+    )
+
+
+if __name__ == "__main__":
+    run_dataset_stage(main)
