@@ -7,6 +7,7 @@ Params  text.batch_size, backbones.<backbone>.text_encoder
 """
 
 import numpy as np
+from transformers.utils.logging import disable_progress_bar
 
 from erc_core.device import describe_device, pick_device
 from erc_core.features.embedding import FrozenTextEncoder, make_text_encoder
@@ -24,7 +25,8 @@ def main(params: Params, dataset: str) -> None:
     """Encode shard by shard, batched by length within a shard, written in the order of the table."""
     folder = data_folder(dataset)
     section = params.selected_backbone.text_encoder
-    device = pick_device()
+    device = pick_device(params)
+    disable_progress_bar()  # of saving and loading: a line that says nothing in a log
     with Stopwatch() as watch, RaggedReader(folder / "tokens.h5") as tokens:
         vocab_size = int(tokens.attributes["vocab_size"])
         model = make_text_encoder(section, f"backbones.{params.backbone}.text_encoder", vocab_size)

@@ -24,7 +24,7 @@ from erc_core.training.predict import Predictions, predict
 def main(params: Params, dataset: str) -> None:
     """Predict the test split, write its scores, and gather the facts of the run."""
     folder, reports = data_folder(dataset), reports_folder(dataset)
-    device = pick_device()
+    device = pick_device(params)
     saved = load_model(folder / "model")
     labels = saved.model.config.labels
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:

@@ -30,7 +30,7 @@ SECTIONS = ("model", "jfm", "icl", "train", "audio", "mel", "text")
 def main(params: Params, dataset: str) -> None:
     """Train, or continue an interrupted training, and write what the evaluation and other programs need."""
     folder = data_folder(dataset)
-    device = pick_device()
+    device = pick_device(params)
     seed_everything(params.train.seed)
     labels = labels_of(read_utterances(folder))
     settings = {name: dump(getattr(params, name)) for name in SECTIONS}

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import av.error
 import numpy as np
 import soundfile
 import soxr
@@ -16,6 +15,7 @@ from erc_core.params.data import AudioParams
 SOUNDFILE_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"}
 CENTER_OF_5_1 = 2
 FULL_SCALE = 32768.0
+UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's word for a stream, such as flac from a pipe, whose end it cannot read either
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,8 @@ def load_clip(path: Path | None, params: AudioParams) -> Clip:
         return _without_audio(ClipStatus.EMPTY, "the file has no bytes")
     try:
         sound = decode(path, params.max_seconds)
-    except (soundfile.SoundFileError, av.error.FFmpegError, OSError, ValueError, IndexError) as error:
-        reason = " ".join(str(error).replace(str(path), path.name).split())
-        return _without_audio(ClipStatus.UNDECODABLE, reason)
+    except Exception as error:  # a damaged file makes decoders raise anything, and one clip must not end a corpus
+        return _without_audio(ClipStatus.UNDECODABLE, _reason(error))
     return prepare_clip(sound, params)
 
 
@@ -90,6 +89,7 @@ def prepare_clip(sound: Sound, params: AudioParams) -> Clip:
         detail = f"level {level:.0f} dBFS, below audio.silence_dbfs ({params.silence_dbfs:g} dBFS)"
         return _without_audio(ClipStatus.SILENT, detail, sound.seconds)
     if sound.sample_rate != params.sample_rate:
+        mono = np.clip(mono, -FULL_SCALE, FULL_SCALE)  # damaged float samples near 1e38 overflow in the resampler
         mono = soxr.resample(mono, sound.sample_rate, params.sample_rate, quality="HQ")
     samples = np.clip(np.rint(mono * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     if sound.seconds > params.max_seconds:
@@ -104,14 +104,15 @@ def decode(path: Path, max_seconds: float) -> Sound:
     libsndfile reads the audio formats, FFmpeg the rest: the audio stream of a video is decoded without its pictures.
 
     Raises:
-        soundfile.SoundFileError, av.error.FFmpegError, OSError, ValueError, IndexError: The file cannot be decoded.
+        Exception: The file cannot be decoded; soundfile.SoundFileError and av.error.FFmpegError as a rule.
     """
     if path.suffix.lower() in SOUNDFILE_SUFFIXES:
         with soundfile.SoundFile(path) as file:
-            samples = file.read(round(max_seconds * file.samplerate) + 1, dtype="float32", always_2d=True)
-            # a header may promise more than the file holds: only a full read is taken at the header's word
-            whole = len(samples) <= max_seconds * file.samplerate
-            return Sound(samples, file.samplerate, (len(samples) if whole else file.frames) / file.samplerate)
+            if file.frames != UNKNOWN_LENGTH:
+                samples = file.read(round(max_seconds * file.samplerate) + 1, dtype="float32", always_2d=True)
+                # a header may promise more than the file holds: only a full read is taken at the header's word
+                whole = len(samples) <= max_seconds * file.samplerate
+                return Sound(samples, file.samplerate, (len(samples) if whole else file.frames) / file.samplerate)
     return _decode_with_ffmpeg(path, max_seconds)
 
 
@@ -120,24 +121,28 @@ def _decode_with_ffmpeg(path: Path, max_seconds: float) -> Sound:
         if not container.streams.audio:
             raise ValueError("no audio stream")
         stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise ValueError("no decoder for its audio stream")
         rate = int(stream.rate)
+        told = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
         to_float = av.AudioResampler(format="fltp")
         blocks: list[NDArray[np.float32]] = []
         count = 0
         for frame in container.decode(stream):
+            if count > max_seconds * rate:
+                if told:
+                    break
+                count += frame.samples  # a container that does not tell its length is decoded to its end
+                continue
             for converted in to_float.resample(frame):
                 blocks.append(converted.to_ndarray().astype(np.float32, copy=False))
                 count += blocks[-1].shape[1]
-            if count > max_seconds * rate:
-                break
         if not blocks:
             return Sound(np.zeros((0, 1), np.float32), rate, 0.0)
-        samples = np.concatenate(blocks, axis=1).T
         seconds = count / rate
         if count > max_seconds * rate:
-            told = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
             seconds = max(seconds, told)
-        return Sound(samples, rate, seconds)
+        return Sound(np.concatenate(blocks, axis=1).T, rate, seconds)
 
 
 def downmix(samples: NDArray[np.float32], how: str) -> NDArray[np.float32]:
@@ -164,3 +169,9 @@ def to_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
 
 def _without_audio(status: ClipStatus, detail: str, seconds: float = 0.0) -> Clip:
     return Clip(np.zeros(0, np.int16), seconds, status, detail)
+
+
+def _reason(error: Exception) -> str:
+    """Return one line without the path, which differs from machine to machine."""
+    told = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
+    return " ".join(told.split()) or type(error).__name__

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
+from erc_core.errors import ErcError
 from erc_core.hub import loading_pretrained
 from erc_core.params.backbones import PretrainedTextEncoder, TextEncoderParams
 from erc_core.store.atomic import atomic_file
@@ -79,6 +80,7 @@ def learn_tokenizer(texts: Sequence[str], vocab_size: int) -> Tokenizer:
 
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> list[Tokens]:
     """Tokenize texts, special tokens included, at most max_tokens each."""
+    tokenizer.encode_special_tokens = True  # who writes "<unk>" or "<pad>" in a text means the characters
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return [
@@ -94,5 +96,15 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Read folder/tokenizer.json."""
-    return Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    """Read folder/tokenizer.json.
+
+    Raises:
+        ErcError: The file is missing or damaged.
+    """
+    path = folder / TOKENIZER_FILE
+    if not path.is_file():
+        raise ErcError(f"{path}: not found; the stage tokenize makes it: run `dvc repro`")
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing more exact
+        raise ErcError(f"{path}: damaged ({error}); delete it and run `dvc repro`") from None

@@ -51,7 +51,12 @@ class MelPatchEmbedding(nn.Module):
             else:
                 nn.init.zeros_(self.projection.bias)  # type: ignore[arg-type]
             prefix = vit.num_prefix_tokens
-            grid = resample_abs_pos_embed(vit.pos_embed, [self.rows, self.max_columns], num_prefix_tokens=prefix)
+            grid = resample_abs_pos_embed(
+                vit.pos_embed,
+                [self.rows, self.max_columns],
+                old_size=list(vit.patch_embed.grid_size),
+                num_prefix_tokens=prefix,
+            )
             patches = grid[0, prefix:].reshape(self.rows, self.max_columns, -1).transpose(0, 1).flatten(0, 1)
         self.cls_D = nn.Parameter(vit.cls_token[0, 0].detach().clone())
         self.cls_position_D = nn.Parameter(grid[0, 0].detach().clone())

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -74,8 +73,10 @@ def load_model(folder: Path) -> SavedModel:
         model = JFMClassifier(config, bert_from_architecture(config.bert), vit_from_architecture(config.vit))
         model.load_state_dict(load_file(folder / WEIGHTS_FILE))
     except FileNotFoundError as error:
-        raise ErcError(f"{error.filename}: not found; the stage train makes it: run `dvc repro`") from None
-    except (json.JSONDecodeError, KeyError, ValidationError, SafetensorError, RuntimeError) as error:
+        missing = error.filename or folder / WEIGHTS_FILE  # safetensors does not say which
+        raise ErcError(f"{missing}: not found; the stage train makes it: run `dvc repro`") from None
+    # ValueError: also what json, UTF-8 and pydantic raise; AssertionError: timm's checks of sizes
+    except (ErcError, AssertionError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ErcError(f"{folder}: not a model of this project, or damaged ({reason}); run `dvc repro`") from None
     return SavedModel(model.eval(), description)

@@ -1,10 +1,12 @@
 """Sources of the fusion transformers: real BERT layers of transformers and real ViT blocks of timm."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import timm
+import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from transformers import AutoModel, BertConfig, BertModel
@@ -12,7 +14,10 @@ from transformers.models.bert.modeling_bert import BertLayer
 
 from erc_core.errors import ErcError
 from erc_core.hub import loading_pretrained
+from erc_core.models.parts import VitParts
 from erc_core.params.backbones import Pretrained, TransformerParams, TransformerSizes
+
+VIT_POOL = "token"  # the CLS is what is classified: with it, the final LayerNorm is where this model looks for it
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class VitStack:
 
     Attributes:
         vit: The whole model; its blocks are V^1, V^2, ... counted from the input.
-        architecture: Either the name of a timm architecture, or sizes.
+        architecture: Either the name of a timm architecture and the arguments that change it, or sizes.
     """
 
     vit: VisionTransformer
@@ -61,9 +66,13 @@ def make_bert(params: TransformerParams, key: str) -> BertStack:
         )
         return bert_from_architecture(config.to_dict())
     with loading_pretrained(params.name, f"{key}.name"):
-        model = AutoModel.from_pretrained(params.name)
+        # left to itself, transformers keeps the precision of the file, and makes up weights that the file does not have
+        model, report = AutoModel.from_pretrained(params.name, dtype=torch.float32, output_loading_info=True)
     if not isinstance(model, BertModel):
         raise ErcError(f"{key}.name = {params.name!r}: holds a {type(model).__name__}; the fusion needs a BERT")
+    missing = sorted(name for name in report["missing_keys"] if name.startswith("encoder.layer."))
+    if missing:
+        raise ErcError(f"{key}.name = {params.name!r}: has no weights for {missing[0]} ({len(missing)} such)")
     return BertStack(_layers(model), model.config.to_dict())
 
 
@@ -95,25 +104,49 @@ def make_vit(params: TransformerParams, key: str, patch: int) -> VitStack:
     vit = _pretrained_vit(params, key)
     if not isinstance(vit, VisionTransformer) or vit.cls_token is None or vit.pos_embed is None:
         raise ErcError(f"{key}.name = {params.name!r}: needs to be a timm VisionTransformer with CLS and positions")
+    if vit.num_prefix_tokens != 1 or vit.no_embed_class or not isinstance(vit.norm_pre, nn.Identity):
+        raise ErcError(
+            f"{key}.name = {params.name!r}: has register tokens, a CLS without position or a norm before its blocks, "
+            "which this model has no place for"
+        )
+    try:
+        for block in vit.blocks:
+            VitParts(block)
+    except TypeError as error:
+        raise ErcError(f"{key}.name = {params.name!r}: {error}") from None
     found = tuple(vit.patch_embed.patch_size)
     if found != (patch, patch):
         raise ErcError(
             f"{key}.name = {params.name!r}: its patches are {found[0]} x {found[1]}, {key[:-4]}.patch is {patch}"
         )
-    return VitStack(vit, {"timm": cast("dict[str, Any]", vit.pretrained_cfg)["architecture"]})
+    architecture = cast("dict[str, Any]", vit.pretrained_cfg)["architecture"]
+    return VitStack(vit, {"timm": architecture, "args": _model_args(params.name)})
 
 
 def _pretrained_vit(params: Pretrained, key: str) -> nn.Module:
     is_folder = Path(params.name).is_dir()
     with loading_pretrained(params.name, f"{key}.name"):
         source = f"local-dir:{params.name}" if is_folder else params.name
-        return timm.create_model(source, pretrained=True, num_classes=0)
+        # with the classifier it was trained with, which nothing reads: without it, timm forgives missing weights
+        return timm.create_model(source, pretrained=True, global_pool=VIT_POOL)
+
+
+def _model_args(name: str) -> dict[str, Any]:
+    """Return what a timm folder or repository changes in its architecture, such as sizes: the name alone does not tell."""
+    file = Path(name) / "config.json"
+    args: dict[str, Any] = {}
+    if name.startswith("hf-hub:"):
+        args = timm.models.load_model_config_from_hf(name.removeprefix("hf-hub:"))[2]
+    elif file.is_file():
+        args = json.loads(file.read_text(encoding="utf-8")).get("model_args", {})
+    return args
 
 
 def vit_from_architecture(architecture: dict[str, Any]) -> VitStack:
     """Return a ViT with random weights."""
     if "timm" in architecture:
-        vit = timm.create_model(architecture["timm"], pretrained=False, num_classes=0)
+        args = architecture.get("args", {}) | {"num_classes": 0, "global_pool": VIT_POOL}
+        vit = timm.create_model(architecture["timm"], pretrained=False, **args)
         return VitStack(cast("VisionTransformer", vit), architecture)
     sizes = architecture["sizes"]
     vit = VisionTransformer(

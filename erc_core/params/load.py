@@ -1,8 +1,10 @@
 """Read params.yaml and check all of it, telling every mistake in one line of its own."""
 
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,9 +18,12 @@ TYPE_NAMES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
+    "finite_number": "a finite number",
     "string_type": "a text",
+    "string_too_short": "a text that is not empty",
     "bool_type": "true or false",
     "list_type": "a list, such as [demo]",
+    "too_short": "a list that is not empty",
     "dict_type": "a section with keys",
     "model_type": "a section with keys",
     "model_attributes_type": "a section with keys",
@@ -29,6 +34,21 @@ BOUNDS = {
     "less_than_equal": ("le", "{} or less"),
     "less_than": ("lt", "less than {}"),
 }
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a mistake is.
+
+    Attributes:
+        keys: The keys that lead there.
+        section: The section that holds the last key; None where any key may stand.
+        is_auto: Whether the word auto may stand there instead of a number.
+    """
+
+    keys: list[str]
+    section: type[BaseModel] | None
+    is_auto: bool
 
 
 def load_params(path: Path | str = "params.yaml") -> Params:
@@ -50,7 +70,7 @@ def load_params(path: Path | str = "params.yaml") -> Params:
         tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(f"{path}: not found; run from the project's folder, the one with dvc.yaml") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
         raise ParamsError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     return check_params(tree, str(path))
 
@@ -64,39 +84,39 @@ def check_params(tree: Any, source: str = "params.yaml") -> Params:
     except ValidationError as error:
         details = error.errors(include_url=False)
         # pydantic reports a wrong type once per alternative of a union: one line a key is enough
-        lines = dict.fromkeys(_line(detail, details) for detail in details)
+        lines = dict.fromkeys(line for detail in details for line in _lines(detail, details))
         raise ParamsError("\n".join(f"{source}: {line}" for line in lines)) from None
 
 
-def _line(detail: ErrorDetails, details: list[ErrorDetails]) -> str:
+def _lines(detail: ErrorDetails, details: list[ErrorDetails]) -> list[str]:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
-    parts = [part for part in detail["loc"] if part not in ("config", "pretrained")]
-    # alternatives of a union (a number, or the word auto) are named by a last part that is no key
-    alternatives = [d for d in details if d["loc"][:-1] == detail["loc"][:-1]]
-    is_union = len(parts) > 1 and str(parts[-1]) in ("float", "int", "literal['auto']")
-    if is_union:
-        parts = parts[:-1]
-    key = ".".join(str(part) for part in parts)
-    if kind == "extra_forbidden":
-        return _unknown_key(parts)
-    if kind == "missing":
-        return f"{key}: missing; the params.yaml of the repository shows it with its meaning"
-    if is_union and alternatives:
-        number = "a number" if any("float" in str(d["loc"][-1]) for d in alternatives) else "a whole number"
-        return f"{key} = {value!r}: allowed is auto, or {number}"
-    if kind in BOUNDS:
-        return f"{key} = {value!r}: allowed is {_range(parts) or BOUNDS[kind][1].format(context[BOUNDS[kind][0]])}"
-    if kind in ("literal_error", "union_tag_invalid"):
-        return f"{key} = {_shown(value)}: allowed is {context.get('expected') or context.get('expected_tags')}"
-    if kind == "union_tag_not_found":
-        return f"{key}.source: missing; allowed is 'config' or 'pretrained'"
-    if kind in TYPE_NAMES:
-        return f"{key} = {_shown(value)}: allowed is {TYPE_NAMES[kind]}{_and_range(parts)}"
+    place = _place(detail["loc"])
+    key = ".".join(place.keys)
     if kind == "value_error":
-        text = str(context["error"])
         # a rule inside a section names its own key; a rule over sections names whole keys already
-        return f"{key}: {text}" if key == "datasets" else _qualified(key, text)
-    return f"{key} = {_shown(value)}: {detail['msg']}"
+        texts = str(context["error"]).split("\n")
+        return [f"{key}: {text}" if key == "datasets" else _qualified(key, text) for text in texts]
+    if kind == "extra_forbidden":
+        return [_unknown_key(place)]
+    if kind == "missing":
+        return [f"{key}: missing; the params.yaml of the repository shows it with its meaning"]
+    if kind == "union_tag_not_found":
+        return [f"{key}.source: missing; allowed is 'config' or 'pretrained'"]
+    if kind == "union_tag_invalid":
+        return [f"{key}.source = {value['source']!r}: allowed is {' or '.join(context['expected_tags'].split(', '))}"]
+    if place.is_auto:
+        siblings = [d["loc"][-1] for d in details if d["loc"][:-1] == detail["loc"][:-1]]
+        number = "a number" if "float" in siblings else "a whole number"
+        return [f"{key} = {value!r}: allowed is auto, or {number}"]
+    if kind in BOUNDS:
+        bound, words = BOUNDS[kind]
+        return [f"{key} = {value!r}: allowed is {_range(place) or words.format(context[bound])}"]
+    if kind == "literal_error":
+        return [f"{key} = {_shown(value)}: allowed is {context['expected']}"]
+    if kind in TYPE_NAMES:
+        bounds = _range(place)
+        return [f"{key} = {_shown(value)}: allowed is {TYPE_NAMES[kind]}{bounds and ', '}{bounds}"]
+    return [f"{key} = {_shown(value)}: {detail['msg']}"]
 
 
 def _qualified(key: str, text: str) -> str:
@@ -109,33 +129,16 @@ def _shown(value: Any) -> str:
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
-def _unknown_key(parts: list[Any]) -> str:
-    model = _model_at(parts[:-1])
-    names = list(model.model_fields) if model else []
-    near = difflib.get_close_matches(str(parts[-1]), names, n=1, cutoff=0.0)
-    key = ".".join(str(part) for part in parts)
+def _unknown_key(place: _Place) -> str:
+    names = list(place.section.model_fields) if place.section else []
+    near = difflib.get_close_matches(place.keys[-1], names, n=1, cutoff=0.0)
     nearest = f"; the nearest valid name is {near[0]!r}" if near else ""
-    return f"{key}: unknown key{nearest} (allowed: {', '.join(names)})"
+    return f"{'.'.join(place.keys)}: unknown key{nearest} (allowed: {', '.join(names)})"
 
 
-def _model_at(parts: list[Any]) -> type[BaseModel] | None:
-    """Return the section class that stands at a path of keys, the last of several where a union stands there."""
-    current: Any = Params
-    for part in parts:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(str(part))
-            current = field.annotation if field else None
-        else:  # dict[str, Section]: any key leads to the section
-            current = get_args(current)[-1] if get_args(current) else None
-        while get_args(current) and getattr(current, "__origin__", None) is not dict:
-            current = get_args(current)[0]
-    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
-
-
-def _range(parts: list[Any]) -> str:
+def _range(place: _Place) -> str:
     """Return the bounds of a field in words, such as '1 or more and 24 or less'."""
-    model = _model_at(parts[:-1])
-    field = model.model_fields.get(str(parts[-1])) if model else None
+    field = place.section.model_fields.get(place.keys[-1]) if place.section else None
     words = []
     for name, text in BOUNDS.values():
         for bound in field.metadata if field else []:
@@ -145,6 +148,24 @@ def _range(parts: list[Any]) -> str:
     return " and ".join(words)
 
 
-def _and_range(parts: list[Any]) -> str:
-    bounds = _range(parts)
-    return f", {bounds}" if bounds else ""
+def _place(loc: tuple[int | str, ...]) -> _Place:
+    """Follow pydantic's location of a mistake through the sections."""
+    keys: list[str] = []
+    section: type[BaseModel] | None = None
+    is_auto = False
+    current: Any = Params
+    for part in loc:
+        alternatives = get_args(current)
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            section, field = current, current.model_fields.get(str(part))
+            current = field.annotation if field else None
+        elif isinstance(current, UnionType) or get_origin(current) is Union:
+            # this part names the alternative, not a key: a value of `source`, or a type beside the word auto
+            tagged = [a for a in alternatives if isinstance(a, type) and issubclass(a, BaseModel)]
+            current = next((a for a in tagged if part in get_args(a.model_fields["source"].annotation)), None)
+            is_auto = not tagged
+            continue
+        else:  # dict[str, Section]: any key leads to the section
+            section, current = None, alternatives[-1] if alternatives else None
+        keys.append(str(part))
+    return _Place(keys, section, is_auto)

@@ -48,8 +48,9 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Params":
-        for problem in self._problems():
-            raise ValueError(problem)
+        problems = self._problems()
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
     def _problems(self) -> list[str]:
@@ -65,6 +66,11 @@ class Params(Section):
         key, backbone = f"backbones.{self.backbone}", self.selected_backbone
         if self.mel.n_mels < backbone.patch:
             found.append(f"mel.n_mels = {self.mel.n_mels}: allowed is {key}.patch ({backbone.patch}) or more")
+        found += [
+            f"mel.{name} = {getattr(self.mel, name):g}: allowed is {1000 / self.audio.sample_rate:g} or more, one sample"
+            for name in ("window_ms", "hop_ms")
+            if round(getattr(self.mel, name) * self.audio.sample_rate / 1000) < 1
+        ]
         window = round(self.mel.window_ms * self.audio.sample_rate / 1000)
         if self.mel.n_fft < window:
             found.append(
@@ -98,8 +104,10 @@ class Params(Section):
             if (low is not None and value <= low) or (high is not None and not 0 <= value < high):
                 allowed = "0 up to 1" if high else "more than 0"
                 found.append(f"train.{name} = {value:g}: allowed is auto, or {allowed}")
-        if self.parallel.workers != "auto" and self.parallel.workers < 1:
-            found.append(f"parallel.workers = {self.parallel.workers}: allowed is auto, or 1 or more")
+        for name in ("workers", "threads"):
+            count = getattr(self.parallel, name)
+            if count != "auto" and count < 1:
+                found.append(f"parallel.{name} = {count}: allowed is auto, or 1 or more")
         return found
 
     @property

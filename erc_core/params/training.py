@@ -68,3 +68,4 @@ class ParallelParams(Section):
     """How the feature stages spread over processes."""
 
     workers: int | Literal["auto"]
+    threads: int | Literal["auto"]

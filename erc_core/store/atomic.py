@@ -1,5 +1,6 @@
 """Files and folders appear under their names whole, or not at all."""
 
+import glob
 import json
 import os
 import shutil
@@ -7,6 +8,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
+
+
+def scratch_beside(target: Path, kind: str) -> Path:
+    """Return a hidden path beside the target for this process to write to.
+
+    What killed processes left under such names is removed: a spool can be as large as the corpus. The names carry the
+    process, so those of a process that still runs are left alone.
+
+    Args:
+        target: What is being made. Its folder is made too.
+        kind: The last part of the name.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for found in target.parent.glob(f".{glob.escape(target.name)}.*.{kind}"):
+        process = found.name[len(target.name) + 2 : -len(kind) - 1]
+        if process.isdecimal() and not psutil.pid_exists(int(process)):
+            _remove(found)
+    return target.with_name(f".{target.name}.{os.getpid()}.{kind}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -19,8 +47,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     Yields:
         The temporary path. It is removed if the block raises.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = scratch_beside(target, "partial")
     try:
         yield partial
         partial.replace(target)
@@ -38,17 +65,18 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     Yields:
         The temporary folder. It is removed if the block raises.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial, replaced = scratch_beside(target, "partial"), scratch_beside(target, "replaced")
+    _remove(partial)
     partial.mkdir()
     try:
         yield partial
         if target.exists():
-            shutil.rmtree(target)
+            # moved away, not deleted in place: a process killed while it deletes leaves no half of a folder
+            target.replace(replaced)
         partial.replace(target)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial)
+        _remove(replaced)
 
 
 def write_json(target: Path, content: Any) -> None:

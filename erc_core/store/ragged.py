@@ -8,7 +8,6 @@ The layout reads three times as fast as one dataset per utterance, and as small 
 depends on the time, the machine or the path, so the same input gives the same bytes.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from erc_core.errors import ErcError
+from erc_core.store.atomic import scratch_beside
 
 FORMAT = "erc-ragged"
 FORMAT_VERSION = 1
@@ -49,9 +49,8 @@ class RaggedWriter:
         self.attributes: dict[str, Attribute] = dict(attributes)
         self._ids: list[str] = []
         self._lengths: list[int] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._spool_path = path.with_name(f".{path.name}.{os.getpid()}.spool")
-        self._partial_path = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        self._spool_path = scratch_beside(path, "spool")
+        self._partial_path = scratch_beside(path, "partial")
         self._spool = self._spool_path.open("wb")
 
     def append(self, utterance_id: str, frames: NDArray[Any]) -> None:
@@ -77,10 +76,8 @@ class RaggedWriter:
         encoded = [utterance_id.encode() for utterance_id in self._ids]
         id_type = h5py.string_dtype("utf-8", max(map(len, encoded), default=1))
         with h5py.File(self._partial_path, "w", libver="v110", track_order=False) as file:
-            file.attrs["format"] = FORMAT
-            file.attrs["format_version"] = FORMAT_VERSION
-            for name, value in sorted(self.attributes.items()):
-                file.attrs[name] = value
+            for name, value in sorted({"format": FORMAT, "format_version": FORMAT_VERSION, **self.attributes}.items()):
+                file.attrs[name] = _fixed_length(value) if isinstance(value, str) else value
             file.create_dataset("offsets", data=offsets)
             file.create_dataset("ids", data=np.array(encoded, dtype=id_type))
             frames = file.create_dataset("frames", shape=(int(offsets[-1]), *self.trailing), dtype=self.dtype)
@@ -111,9 +108,9 @@ class RaggedWriter:
             if kind is None:
                 self.close()
         finally:
-            self._spool.close()
             self._spool_path.unlink(missing_ok=True)
             self._partial_path.unlink(missing_ok=True)
+            self._spool.close()  # last: on a full disk this raises again
 
 
 class RaggedReader:
@@ -137,26 +134,28 @@ class RaggedReader:
             raise ErcError(f"{path}: damaged or not HDF5 ({error}); delete it and run `dvc repro`") from None
         try:
             self._read_index()
-        except (KeyError, ValueError, OSError) as error:
+        except (KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
             self._file.close()
             raise ErcError(
                 f"{path}: not a feature file of this project ({error}); delete it and run `dvc repro`"
             ) from None
 
     def _read_index(self) -> None:
-        found = self._file.attrs.get("format"), self._file.attrs.get("format_version")
+        attributes = self.attributes
+        found = attributes.get("format"), attributes.get("format_version")
         if found != (FORMAT, FORMAT_VERSION):
-            raise ValueError(f"format is {found}, expected {(FORMAT, FORMAT_VERSION)}")
+            raise ValueError(f"format {found[0]} version {found[1]}, expected {FORMAT} version {FORMAT_VERSION}")
         self._frames: h5py.Dataset = self._file["frames"]
         self.offsets: NDArray[np.int64] = self._file["offsets"][:]
         self.ids: list[str] = [value.decode() for value in self._file["ids"][:]]
-        if len(self.offsets) != len(self.ids) + 1 or self.offsets[-1] != len(self._frames):
+        edges = len(self.offsets) == len(self.ids) + 1 and (self.offsets[0], self.offsets[-1]) == (0, len(self._frames))
+        if not edges or (np.diff(self.offsets) < 0).any():
             raise ValueError("offsets, ids and frames do not fit together")
 
     @property
     def attributes(self) -> dict[str, Any]:
         """What the numbers are: sample rate, encoder and layer, parameters."""
-        return dict(self._file.attrs)
+        return {name: value.decode() if isinstance(value, bytes) else value for name, value in self._file.attrs.items()}
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -196,6 +195,8 @@ class RaggedReader:
 
     def read_range(self, start: int, stop: int) -> list[NDArray[Any]]:
         """Return the frames of utterances start to stop - 1, read in one go."""
+        if start == stop:
+            return []
         block = self._frames[self.offsets[start] : self.offsets[stop]]
         inner = self.offsets[start + 1 : stop] - self.offsets[start]
         return np.split(block, inner)
@@ -228,3 +229,9 @@ class RaggedReader:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _fixed_length(text: str) -> NDArray[Any]:
+    # HDF5 keeps text of variable length in a heap without a checksum, and can loop for ever over a damaged one
+    encoded = text.encode()
+    return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))

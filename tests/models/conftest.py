@@ -58,11 +58,9 @@ def attention(query_SD: Tensor, key_SD: Tensor, value_SD: Tensor, heads: int) ->
     output = torch.zeros_like(query_SD)
     for head in range(heads):
         own = slice(head * size, (head + 1) * size)
-        for i in range(len(query_SD)):
-            scores = torch.stack([query_SD[i, own] @ key_SD[j, own] / math.sqrt(size) for j in range(len(key_SD))])
-            shares = (scores - scores.max()).exp()
-            shares = shares / shares.sum()
-            output[i, own] = sum(shares[j] * value_SD[j, own] for j in range(len(key_SD)))
+        for i, query in enumerate(query_SD[:, own]):
+            shares = (key_SD[:, own] @ query / math.sqrt(size)).exp()
+            output[i, own] = (shares / shares.sum()) @ value_SD[:, own]
     return output
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from erc_core.models.joint import JointBlock
-from erc_core.models.transformers import make_bert, make_vit
+from erc_core.models.transformers import make_bert, make_vit, run_bert, run_vit
 from erc_core.params.backbones import TransformerSizes
 
 WIDTH, HEADS = 12, 3
@@ -142,6 +144,60 @@ def test_only_joint_vectors_carry_one_stream_into_the_other(joint_len: int):
     other_text = torch.where(mask_t[..., None], f_t.flip(-1), f_t)
     assert torch.equal(before_t, block(other_mel, mask_m, f_t, mask_t)[1]) == (joint_len == 0)
     assert torch.equal(before_m, block(f_m, mask_m, other_text, mask_t)[0]) == (joint_len == 0)
+
+
+def whole_passes(block: JointBlock, f_m: Tensor, mask_m: Tensor, f_t: Tensor, mask_t: Tensor) -> tuple[Tensor, Tensor]:
+    """Return Eq. 1-4 with each layer as the library calls it, nothing shared and nothing left out."""
+    joint, patches, tokens = block.joint_len, f_m.shape[1], f_t.shape[1]
+    V_prime, L_prime = block.V_text_to_mel or block.V, block.L_text_to_mel or block.L
+    mask_m, mask_t = (torch.nn.functional.pad(mask, (0, joint), value=True) for mask in (mask_m, mask_t))
+    v, v_prime = (vectors.expand(len(f_m), -1, -1) for vectors in (block.v_JD, block.v_prime_JD))
+    v_bar = block.mlp(run_vit(block.V, torch.cat([f_m, v], dim=1), mask_m)[:, patches:])
+    next_t = run_bert(block.L, torch.cat([f_t, v_bar], dim=1), mask_t)[:, :tokens]
+    v_bar_prime = block.mlp_prime(run_bert(L_prime, torch.cat([f_t, v_prime], dim=1), mask_t)[:, tokens:])
+    return run_vit(V_prime, torch.cat([f_m, v_bar_prime], dim=1), mask_m)[:, :patches], next_t
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {},
+        {"init_values": 0.3},
+        {"qk_norm": True},
+        {"scale_attn_norm": True, "scale_mlp_norm": True},
+        {"qkv_bias": False, "proj_bias": False},
+        {"act_layer": "quick_gelu"},
+    ],
+    ids=str,
+)
+def test_every_kind_of_vit_block_does_what_it_does_as_a_whole(kind: dict[str, Any], tied: bool):
+    torch.manual_seed(0)
+    vit = VisionTransformer(
+        img_size=8, patch_size=4, num_classes=0, embed_dim=WIDTH, depth=1, num_heads=HEADS, mlp_ratio=2.0, **kind
+    )
+    layer = make_block().L
+    block = JointBlock(vit.blocks[0], layer, width=WIDTH, joint_len=3, init_std=0.5, tied=tied).double()
+    shift(block)
+    block.eval()
+    given_inputs = inputs()
+    for found, expected in zip(block(*given_inputs), whole_passes(block, *given_inputs), strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("which", ["V", "L"])
+def test_dropout_of_attention_acts_in_training_only(which: str):
+    block, given_inputs = make_block(), inputs()
+    for module in block.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    plain = block(*given_inputs)
+    dropout = block.V.attn.attn_drop if which == "V" else block.L.attention.self.dropout
+    dropout.p = 0.5
+    assert all(torch.equal(now, before) for now, before in zip(block(*given_inputs), plain, strict=True))
+    block.train()
+    # both outputs: each is behind a pass through V and one through L
+    assert not any(torch.equal(now, before) for now, before in zip(block(*given_inputs), plain, strict=True))
 
 
 def gradients(output: Tensor, block: JointBlock) -> dict[str, bool]:

@@ -53,9 +53,8 @@ def test_a_grey_picture_gives_what_the_vit_itself_gives(n_mels: int, frames: int
     vit, mel = make_vit((n_mels, frames)), clip(frames, n_mels)
     picture = mel.transpose(1, 2)[:, None].expand(1, 3, n_mels, frames)
     ours = without_positions(embed(vit, n_mels, frames), mel)[0]
-    torch.testing.assert_close(
-        in_pictures_order(ours, n_mels // PATCH), vit.patch_embed(picture)[0], rtol=0, atol=1e-10
-    )
+    # 1e-5: the sum of the channels is kept in single precision
+    torch.testing.assert_close(in_pictures_order(ours, n_mels // PATCH), vit.patch_embed(picture)[0], rtol=0, atol=1e-5)
 
 
 def test_the_kernel_does_not_read_time_as_frequency():

@@ -73,10 +73,10 @@ class Style:
 
 
 STYLES: dict[Prosody, Style] = {
-    "even": Style(rate=Spread(1.0, 0.08), pitch=Spread(0, 7), pitch_range=Spread(45, 12), volume=Spread(66, 11)),
-    "lively": Style(rate=Spread(1.2, 0.10), pitch=Spread(20, 9), pitch_range=Spread(80, 14), volume=Spread(91, 11)),
-    "deadpan": Style(rate=Spread(0.8, 0.07), pitch=Spread(-18, 8), pitch_range=Spread(11, 7), volume=Spread(58, 11)),
-    "trembling": Style(rate=Spread(1.12, 0.1), pitch=Spread(22, 9), pitch_range=Spread(13, 8), volume=Spread(37, 8)),
+    "even": Style(rate=Spread(1.0, 0.05), pitch=Spread(0, 5), pitch_range=Spread(45, 8), volume=Spread(66, 8)),
+    "lively": Style(rate=Spread(1.25, 0.06), pitch=Spread(20, 6), pitch_range=Spread(80, 9), volume=Spread(96, 8)),
+    "deadpan": Style(rate=Spread(0.78, 0.05), pitch=Spread(-20, 5), pitch_range=Spread(10, 5), volume=Spread(52, 7)),
+    "trembling": Style(rate=Spread(1.15, 0.06), pitch=Spread(24, 6), pitch_range=Spread(12, 5), volume=Spread(34, 6)),
 }
 
 

@@ -54,14 +54,14 @@ PROSODY_WEIGHTS: dict[Prosody, float] = {
 # The first `demo.speakers` of them are in the corpus. No voice with breath: eSpeak makes breath from the C library's
 # random numbers, so that the bytes would depend on what was spoken before.
 SPEAKERS = (
-    Speaker("Mara", "f1", rate=188, pitch=48),
-    Speaker("Otis", "m3", rate=180, pitch=46),
-    Speaker("Petra", "steph", rate=198, pitch=50),
-    Speaker("Hugo", "m8", rate=172, pitch=44),
-    Speaker("Ines", "f4", rate=182, pitch=42),
-    Speaker("Dario", "m1", rate=196, pitch=56),
-    Speaker("Lena", "linda", rate=190, pitch=46),
-    Speaker("Walt", "m7", rate=176, pitch=52),
+    Speaker("Mara", "f1", rate=222, pitch=48),
+    Speaker("Otis", "m3", rate=212, pitch=46),
+    Speaker("Petra", "steph", rate=234, pitch=50),
+    Speaker("Hugo", "m8", rate=203, pitch=44),
+    Speaker("Ines", "f4", rate=215, pitch=42),
+    Speaker("Dario", "m1", rate=231, pitch=56),
+    Speaker("Lena", "linda", rate=224, pitch=46),
+    Speaker("Walt", "m7", rate=208, pitch=52),
 )
 MAX_CAST = 4
 ANSWER_SHARE = 0.85  # of turns go to another speaker than the one before

@@ -1,0 +1,156 @@
+"""The whole pipeline, small, in a clone of its own: every artefact is there, and a second run does nothing."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from closure import ROOT
+from ruamel.yaml import YAML
+from safetensors import safe_open
+
+pytest.importorskip("espeakng_loader")
+pytestmark = pytest.mark.slow
+
+SMALL = {
+    "demo.dialogues": {"train": 12, "dev": 4, "test": 5},
+    "demo.max_turns": 6,
+    "train.epochs": 2,
+    "evaluate.bootstrap_samples": 200,
+}
+
+ARTEFACTS = """
+data/raw/demo/train_sent_emo.csv
+data/demo/utterances.parquet data/demo/clips.parquet data/demo/audio.h5 data/demo/mel.h5
+data/demo/tokens.h5 data/demo/tokenizer/tokenizer.json data/demo/text.h5 data/demo/text_encoder/model.safetensors
+data/demo/model/model.safetensors data/demo/model/config.json data/demo/model/tokenizer/tokenizer.json
+data/demo/model/text_encoder/model.safetensors data/results/demo.json
+reports/demo/metrics.json reports/demo/per_class.csv reports/demo/predictions.csv
+reports/demo/history.csv reports/demo/training.json reports/index.html reports/index.md
+reports/figures/demo/confusion.png reports/figures/demo/confusion.svg reports/figures/demo/learning.png
+reports/figures/demo/classes.png reports/figures/demo/per_class.png
+""".split()
+
+
+def dvc(clone: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(clone)}
+    ran = subprocess.run(
+        ["dvc", *arguments], cwd=clone, env=environment, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert not check or ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    return ran
+
+
+def change(clone: Path, changes: dict[str, object]) -> None:
+    yaml = YAML()
+    params = yaml.load((clone / "params.yaml").read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        section = params
+        for part in sections:
+            section = section[part]
+        section[name] = value
+    with (clone / "params.yaml").open("w", encoding="utf-8") as file:
+        yaml.dump(params, file)
+
+
+def copy_project(target: Path) -> None:
+    """Copy what Git would give a stranger, without its history."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in listed.stdout.decode().split("\0"):
+        source = ROOT / name
+        if name and source.is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target / name)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clone")
+    copy_project(folder)
+    change(folder, SMALL)
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "small"]):
+        subprocess.run([*git, *command], cwd=folder, check=True)
+    dvc(folder, "repro")
+    return folder
+
+
+def stages_run(output: str) -> list[str]:
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
+def test_every_artefact_is_there(clone):
+    assert [path for path in ARTEFACTS if not (clone / path).is_file()] == []
+
+
+def test_nothing_of_it_is_for_git(clone):
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True)
+    assert {line[3:] for line in status.stdout.splitlines()} <= {"dvc.lock"}
+
+
+def test_the_tables_agree(clone):
+    utterances = pl.read_parquet(clone / "data/demo/utterances.parquet")
+    predictions = pl.read_csv(clone / "reports/demo/predictions.csv")
+    metrics = json.loads((clone / "reports/demo/metrics.json").read_text(encoding="utf-8"))
+    test = utterances.filter(pl.col("split") == "test")
+    assert predictions["utterance_id"].to_list() == test["utterance_id"].to_list()
+    assert predictions["emotion"].to_list() == test["emotion"].to_list()
+    assert metrics["n"] == len(test)
+    assert metrics["acc"] == pytest.approx((predictions["emotion"] == predictions["predicted"]).mean(), abs=1e-6)
+
+
+def test_the_model_holds_labels_and_statistics(clone):
+    config = json.loads((clone / "data/demo/model/config.json").read_text(encoding="utf-8"))
+    assert set(config["model"]["labels"]) == {"neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear"}
+    with safe_open(clone / "data/demo/model/model.safetensors", framework="pt") as weights:
+        assert weights.get_tensor("patches.mean").abs().sum() > 0
+
+
+def test_the_report_says_that_the_corpus_is_synthetic(clone):
+    for page in ("index.html", "index.md"):
+        assert "synthetic" in (clone / "reports" / page).read_text(encoding="utf-8")
+
+
+def test_a_second_run_does_nothing(clone):
+    assert stages_run(dvc(clone, "repro").stdout) == []
+
+
+def test_the_same_features_are_made_byte_for_byte(clone):
+    """After removing every feature file, DVC finds that the new ones are the old ones: training is not run again."""
+    for name in ("audio.h5", "mel.h5", "tokens.h5", "text.h5", "clips.parquet"):
+        (clone / "data/demo" / name).unlink()
+    run = dvc(clone, "repro", "--force", "mel@demo", "embed@demo").stdout
+    assert "mel@demo" in stages_run(run)
+    assert stages_run(dvc(clone, "repro").stdout) == []
+
+
+def test_a_question_about_the_model_runs_no_feature_stage(clone):
+    run = dvc(clone, "exp", "run", "-S", "jfm.n_blocks=1").stdout
+    assert stages_run(run) == ["train@demo", "evaluate@demo", "report"]
+
+
+def test_a_mistake_is_told_in_one_line(clone):
+    change(clone, {"jfm.n_blocks": 0})
+    ran = dvc(clone, "repro", check=False)
+    change(clone, {"jfm.n_blocks": 2})
+    assert ran.returncode != 0
+    assert "params.yaml: jfm.n_blocks = 0: allowed is 1 or more" in ran.stdout + ran.stderr
+
+
+def test_without_git(tmp_path):
+    """A copy of the tree without .git reproduces too, with core.no_scm set locally."""
+    copy_project(tmp_path)
+    change(tmp_path, SMALL | {"demo.dialogues": {"train": 5, "dev": 2, "test": 2}, "train.epochs": 1})
+    dvc(tmp_path, "config", "--local", "core.no_scm", "true")
+    dvc(tmp_path, "repro")
+    assert (tmp_path / "reports/index.html").is_file()

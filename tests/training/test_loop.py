@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+import torch
+from conftest import EMOTIONS, write_features
+from erc_core.errors import ErcError
+from erc_core.params.training import resolve_training
+from erc_core.training.build import build_model, max_mel_frames
+from erc_core.training.checkpoint import Checkpoint, run_key
+from erc_core.training.features import FeatureSet
+from erc_core.training.loop import Trainer, seed_everything
+from erc_core.training.precision import autocast_dtype
+from erc_core.training.predict import predict
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _scratch(tmp_path, monkeypatch):
+    monkeypatch.setenv("ERC_SCRATCH", str(tmp_path / "scratch"))
+
+
+def make_trainer(corpus, params, name="run"):
+    seed_everything(params.train.seed)
+    features = FeatureSet(corpus, EMOTIONS, how="memory")
+    model = build_model(params, list(EMOTIONS), features, params.train.seed)
+    resolved = resolve_training(params.train, params.selected_backbone.training)
+    return Trainer(
+        model,
+        features,
+        train=params.train,
+        resolved=resolved,
+        icl=params.icl,
+        device=CPU,
+        checkpoint=Checkpoint(name),
+    )
+
+
+@pytest.mark.parametrize("modality", ["T", "A", "T+A"])
+def test_training_learns(corpus, make_params, modality):
+    trained = make_trainer(corpus, make_params(model__modality=modality, train__epochs=12)).fit()
+    assert trained.history[-1].train_erc < 0.6 * trained.history[0].train_erc
+    assert trained.best.val_wf1 > (0.6 if modality == "A" else 0.9)
+
+
+def test_the_same_seed_gives_the_same_run_to_the_last_digit(corpus, make_params):
+    first = make_trainer(corpus, make_params(), "first").fit()
+    second = make_trainer(corpus, make_params(), "second").fit()
+    other = make_trainer(corpus, make_params(train__seed=1), "third").fit()
+    assert first.history == second.history
+    assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
+    assert first.history != other.history
+
+
+def test_an_interrupted_run_ends_as_an_unbroken_one(corpus, make_params, monkeypatch):
+    unbroken = make_trainer(corpus, make_params(train__epochs=4), "unbroken").fit()
+
+    broken = make_trainer(corpus, make_params(train__epochs=4), "broken")
+    step, steps = Trainer._step, []
+
+    def fail_in_third_epoch(self, batch):
+        steps.append(1)
+        if len(steps) > 2 * len(self._batches(1)) + 3:
+            raise KeyboardInterrupt
+        return step(self, batch)
+
+    monkeypatch.setattr(Trainer, "_step", fail_in_third_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit()
+    monkeypatch.setattr(Trainer, "_step", step)
+    continued = make_trainer(corpus, make_params(train__epochs=4), "broken").fit()
+    assert continued.continued_from == 2
+    assert continued.history == unbroken.history
+    assert all(torch.equal(continued.weights[name], unbroken.weights[name]) for name in unbroken.weights)
+
+
+def test_a_damaged_checkpoint_starts_anew(corpus, make_params, capsys):
+    trainer = make_trainer(corpus, make_params(train__epochs=1))
+    trainer.checkpoint.path.parent.mkdir(parents=True)
+    trainer.checkpoint.path.write_bytes(b"half a checkpoint")
+    assert trainer.fit().continued_from == 0
+    assert "damaged" in capsys.readouterr().out
+
+
+def test_the_run_key_changes_with_inputs_and_settings(tmp_path):
+    file = tmp_path / "features"
+    file.write_bytes(b"one")
+    key = run_key([file], {"lr": 1e-4})
+    assert key == run_key([file], {"lr": 1e-4})
+    assert key != run_key([file], {"lr": 2e-4})
+    file.write_bytes(b"two")
+    assert key != run_key([file], {"lr": 1e-4})
+
+
+def test_training_stops_when_validation_no_longer_improves(corpus, make_params):
+    trained = make_trainer(corpus, make_params(train__epochs=60, train__patience=2)).fit()
+    assert len(trained.history) < 60
+    assert len(trained.history) - trained.best.epoch == 3 or trained.best.epoch == len(trained.history)
+
+
+def test_the_first_best_epoch_is_chosen_and_its_weights_kept(corpus, make_params):
+    params = make_params(train__epochs=8, train__patience=8)
+    trainer = make_trainer(corpus, params)
+    trained = trainer.fit()
+    assert trained.best.val_wf1 == max(row.val_wf1 for row in trained.history)
+    assert trained.best.epoch == min(r.epoch for r in trained.history if r.val_wf1 == trained.best.val_wf1)
+    trainer.model.load_state_dict(trained.weights)
+    dev = predict(trainer.model, trainer.features, trainer.dev_indices, batch_size=5, device=CPU)
+    assert (dev.predicted == dev.gold).mean() == pytest.approx(trained.best.val_acc)
+
+
+def test_a_loss_that_is_not_finite_names_its_step(corpus, make_params):
+    trainer = make_trainer(corpus, make_params())
+    with torch.no_grad():
+        trainer.model.text_classifier.weight.fill_(torch.nan)
+    with pytest.raises(ErcError, match=r"epoch 1, step 1.*train\.lr"):
+        trainer.fit()
+
+
+def test_predictions_come_back_in_the_order_asked_for(corpus, make_params):
+    trainer = make_trainer(corpus, make_params())
+    chosen = np.array([80, 3, 41, 7, 99, 12])
+    together = predict(trainer.model, trainer.features, chosen, batch_size=3, device=CPU)
+    for row, index in enumerate(chosen):
+        alone = predict(trainer.model, trainer.features, np.array([index]), batch_size=1, device=CPU)
+        np.testing.assert_allclose(together.logits[row], alone.logits[0], atol=1e-5)
+        assert together.gold[row] == trainer.features.labels[index]
+    np.testing.assert_allclose(together.probabilities.sum(axis=1), 1)
+
+
+def test_bfloat16_trains_too(corpus, make_params):
+    params = make_params(train__precision="bfloat16", train__epochs=2)
+    assert autocast_dtype("bfloat16", CPU) == torch.bfloat16
+    assert autocast_dtype("auto", CPU) == torch.float32
+    trained = make_trainer(corpus, params).fit()
+    assert np.isfinite([row.train_loss for row in trained.history]).all()
+    assert all(weight.dtype == torch.float32 for weight in trained.weights.values() if weight.is_floating_point())
+
+
+def test_the_position_grid_covers_the_longest_clip(make_params):
+    params = make_params()
+    samples = round(params.audio.max_seconds * params.audio.sample_rate)
+    assert max_mel_frames(params) >= 1 + samples // round(params.mel.hop_ms * params.audio.sample_rate / 1000)
+
+
+def test_text_alone_needs_no_audio(tmp_path, make_params):
+    folder = tmp_path / "data" / "silent"
+    write_features(folder, {"train": 30, "dev": 9, "test": 9}, audio=False)
+    trained = make_trainer(folder, make_params(model__modality="T", train__epochs=2)).fit()
+    assert len(trained.history) == 2
