@@ -1,15 +1,19 @@
 """Spread work over processes so that the results, and their order, do not depend on how many there are."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import TypeVar
 
-from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 
 from erc_core.params.training import ParallelParams
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+AHEAD = 2  # tasks per worker that may wait for the one whose result is due
 
 
 def worker_count(params: ParallelParams) -> int:
@@ -35,6 +39,16 @@ def map_ordered(work: Callable[[Task], Result], tasks: Sequence[Task], workers: 
         for task in tasks:
             yield work(task)
         return
-    yield from Parallel(n_jobs=workers, return_as="generator", pre_dispatch="2*n_jobs")(
-        delayed(work)(task) for task in tasks
-    )
+    # not joblib.Parallel: its generator hands out every task whether or not the results are taken
+    executor = get_reusable_executor(max_workers=workers, env={"OMP_NUM_THREADS": "1"})
+    pending: deque[Future[Result]] = deque()
+    try:
+        for task in tasks:
+            pending.append(executor.submit(work, task))
+            if len(pending) > AHEAD * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()

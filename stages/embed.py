@@ -26,7 +26,7 @@ def main(params: Params, dataset: str) -> None:
     folder = data_folder(dataset)
     section = params.selected_backbone.text_encoder
     device = pick_device(params)
-    disable_progress_bar()  # of saving and loading: a line that says nothing in a log
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of saving and loading: a line that says nothing in a log
     with Stopwatch() as watch, RaggedReader(folder / "tokens.h5") as tokens:
         vocab_size = int(tokens.attributes["vocab_size"])
         model = make_text_encoder(section, f"backbones.{params.backbone}.text_encoder", vocab_size)

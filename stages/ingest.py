@@ -1,28 +1,46 @@
 """Read a corpus as its authors ship it into one table of utterances.
 
 Reads   data/raw/<dataset>/
-Writes  data/<dataset>/utterances.parquet
+Writes  data/<dataset>/utterances.parquet, data/<dataset>/ingest.json (what was wrong and what was done, facts for the data
+        card), data/<dataset>/unpacked/ (what archives held; empty where there are none)
 Params  ingest.<dataset>
 """
 
+from collections import Counter
+from dataclasses import asdict
+
 from erc_core.corpora.readers import read_corpus
 from erc_core.corpora.table import SPLITS, write_utterances
-from erc_core.params.schema import Params, data_folder, raw_folder
+from erc_core.params.schema import Params, data_folder, dump, raw_folder
 from erc_core.stage import run_dataset_stage
+from erc_core.store.atomic import atomic_folder, write_json
 
 
 def main(params: Params, dataset: str) -> None:
     """Read, check, write, and say what was found."""
-    utterances = read_corpus(raw_folder(dataset), params.ingest[dataset])
-    write_utterances(utterances, data_folder(dataset))
-    per_split = {split: utterances["split"].eq(split).sum() for split in SPLITS}
-    without_clip = utterances["audio_path"].null_count()
-    print(
-        f"ingest {dataset}: {len(utterances)} utterances "
-        f"({', '.join(f'{split} {count}' for split, count in per_split.items())}), "
-        f"{utterances['dialogue_id'].n_unique()} dialogues, {utterances['emotion'].n_unique()} emotions, "
-        f"{without_clip} without a clip"
+    folder, section = data_folder(dataset), params.ingest[dataset]
+    with atomic_folder(folder / "unpacked") as unpack_to:
+        corpus = read_corpus(raw_folder(dataset, section), section, unpack_to)
+    utterances = corpus.utterances
+    write_utterances(utterances, folder)
+    write_json(
+        folder / "ingest.json",
+        {
+            "ingest": dump(section),
+            "clips": corpus.clips,
+            "facts": corpus.facts,
+            "issues": [asdict(issue) for issue in corpus.issues],
+        },
     )
+    per_split = {split: utterances["split"].eq(split).sum() for split in SPLITS}
+    print(
+        f"ingest {dataset}: {len(utterances):,} utterances "
+        f"({', '.join(f'{split} {count:,}' for split, count in per_split.items())}), "
+        f"{utterances['dialogue_id'].n_unique():,} dialogues, {utterances['emotion'].n_unique()} emotions, "
+        f"{utterances['audio_path'].null_count():,} without a clip"
+    )
+    for kind, count in sorted(Counter(issue.kind for issue in corpus.issues).items()):
+        print(f"ingest {dataset}: {count:,} x {kind}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Decode every clip of a corpus to mono speech at one sample rate.
 
-Reads   data/<dataset>/utterances.parquet, data/raw/<dataset>/
+Reads   data/<dataset>/utterances.parquet, data/<dataset>/ingest.json; clips in data/raw/<dataset>/ or data/<dataset>/unpacked/
 Writes  data/<dataset>/audio.h5 (16-bit samples), data/<dataset>/clips.parquet (status of each clip, with its reason)
-Params  audio
+Params  audio, ingest.<dataset>
 """
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -27,9 +28,11 @@ SHARD = 128
 
 def main(params: Params, dataset: str) -> None:
     """Decode in shards, write in the order of the table, and count what failed."""
-    folder, raw = data_folder(dataset), raw_folder(dataset)
+    folder = data_folder(dataset)
+    unpacked = json.loads((folder / "ingest.json").read_text(encoding="utf-8"))["clips"] == "unpacked"
+    clip_folder = folder / "unpacked" if unpacked else raw_folder(dataset, params.ingest[dataset])
     utterances = read_utterances(folder)
-    paths = [raw / path if path else None for path in utterances["audio_path"]]
+    paths = [clip_folder / path if path else None for path in utterances["audio_path"]]
     shards = [paths[start : start + SHARD] for start in range(0, len(paths), SHARD)]
     rows: list[tuple[str, str, float, str]] = []
     attributes = {"sample_rate": params.audio.sample_rate, "downmix": params.audio.downmix}

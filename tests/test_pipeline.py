@@ -23,17 +23,34 @@ SMALL = {
     "evaluate.bootstrap_samples": 200,
 }
 
-ARTEFACTS = """
-data/raw/demo/train_sent_emo.csv
-data/demo/utterances.parquet data/demo/clips.parquet data/demo/audio.h5 data/demo/mel.h5
-data/demo/tokens.h5 data/demo/tokenizer/tokenizer.json data/demo/text.h5 data/demo/text_encoder/model.safetensors
-data/demo/model/model.safetensors data/demo/model/config.json data/demo/model/tokenizer/tokenizer.json
-data/demo/model/text_encoder/model.safetensors data/results/demo.json
-reports/demo/metrics.json reports/demo/per_class.csv reports/demo/predictions.csv
-reports/demo/history.csv reports/demo/training.json reports/index.html reports/index.md
-reports/figures/demo/confusion.png reports/figures/demo/confusion.svg reports/figures/demo/learning.png
-reports/figures/demo/classes.png reports/figures/demo/per_class.png
-""".split()
+ARTEFACTS = [
+    "data/raw/demo/train_sent_emo.csv",
+    "data/demo/utterances.parquet",
+    "data/demo/clips.parquet",
+    "data/demo/audio.h5",
+    "data/demo/mel.h5",
+    "data/demo/tokens.h5",
+    "data/demo/tokenizer/tokenizer.json",
+    "data/demo/text.h5",
+    "data/demo/text_encoder/model.safetensors",
+    "data/demo/model/model.safetensors",
+    "data/demo/model/config.json",
+    "data/demo/model/tokenizer/tokenizer.json",
+    "data/demo/model/text_encoder/model.safetensors",
+    "data/results/demo.json",
+    "reports/demo/metrics.json",
+    "reports/demo/per_class.csv",
+    "reports/demo/predictions.csv",
+    "reports/demo/history.csv",
+    "reports/demo/training.json",
+    "reports/index.html",
+    "reports/index.md",
+    "reports/figures/demo/confusion.png",
+    "reports/figures/demo/confusion.svg",
+    "reports/figures/demo/learning.png",
+    "reports/figures/demo/classes.png",
+    "reports/figures/demo/per_class.png",
+]
 
 
 def dvc(clone: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -11,26 +11,30 @@ from pathlib import Path
 
 import polars as pl
 
+from erc_core.corpora.corpus import Corpus
 from erc_core.errors import ErcError
+from erc_core.params.data import MeldIngest
 
 CLIP_FOLDERS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
 CLIP_SUFFIXES = (".wav", ".flac", ".mp4")
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 
 
-def read_meld(folder: Path) -> pl.DataFrame:
+def read_meld(folder: Path, params: MeldIngest, unpack_to: Path) -> Corpus:
     """Read the annotation, and find each utterance's clip.
 
     Args:
         folder: The raw folder.
+        params: Section ingest.<dataset>.
+        unpack_to: Folder for what archives hold.
 
     Returns:
         One row for each annotated utterance; see erc_core.corpora.table.SCHEMA.
 
     Raises:
-        ErcError: A file is missing or has not the columns that MELD has.
+        ErcError: A file is missing, has not the columns that MELD has, or has ids that are no numbers.
     """
-    return pl.concat([_read_split(folder, split) for split in CLIP_FOLDERS])
+    return Corpus(pl.concat([_read_split(folder, split) for split in CLIP_FOLDERS]))
 
 
 def _read_split(folder: Path, split: str) -> pl.DataFrame:
@@ -43,10 +47,14 @@ def _read_split(folder: Path, split: str) -> pl.DataFrame:
             f"the folders {', '.join(CLIP_FOLDERS.values())}"
         ) from None
     except pl.exceptions.PolarsError as error:
-        raise ErcError(f"{path}: not readable as CSV ({' '.join(str(error).split())})") from None
+        raise ErcError(f"{path}: not readable as CSV ({' '.join(str(error).split())[:200]})") from None
     absent = [column for column in COLUMNS if column not in rows.columns]
     if absent:
         raise ErcError(f"{path}: columns {absent} are missing; found {rows.columns}")
+    for column in ("Dialogue_ID", "Utterance_ID"):
+        wrong = rows.with_row_index("row", offset=1).filter(~pl.col(column).fill_null("").str.contains("^[0-9]{1,9}$"))
+        if len(wrong):
+            raise ErcError(f"{path}: row {wrong['row'][0]}: {column} is {wrong[column][0]!r}, expected a whole number")
     clip_folder = folder / CLIP_FOLDERS[split]
     clips = _find_clips(clip_folder)
     name = pl.format("dia{}_utt{}", "Dialogue_ID", "Utterance_ID")

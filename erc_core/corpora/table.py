@@ -34,7 +34,7 @@ def check_utterances(utterances: pl.DataFrame, source: str) -> pl.DataFrame:
         source: The corpus, for messages.
 
     Raises:
-        ErcError: No utterances, ids that repeat, an empty train split, or a dialogue in two splits.
+        ErcError: No utterances, ids that repeat, an utterance without emotion, an empty split, or a dialogue in two splits.
     """
     table = utterances.select(SCHEMA.names()).cast(SCHEMA)
     if table.is_empty():
@@ -42,6 +42,9 @@ def check_utterances(utterances: pl.DataFrame, source: str) -> pl.DataFrame:
     repeated = table.filter(pl.col("utterance_id").is_duplicated())["utterance_id"].unique(maintain_order=True)
     if len(repeated):
         raise ErcError(f"{source}: {len(repeated)} utterance ids occur more than once, such as {repeated[0]!r}")
+    unlabelled = table.filter(pl.col("emotion").fill_null("") == "")["utterance_id"]
+    if len(unlabelled):
+        raise ErcError(f"{source}: {len(unlabelled)} utterances have no emotion, such as {unlabelled[0]!r}")
     for split in SPLITS:
         if table.filter(pl.col("split") == split).is_empty():
             raise ErcError(f"{source}: the {split} split has no utterances")
@@ -77,7 +80,8 @@ def read_parquet(path: Path, stage: str) -> pl.DataFrame:
     except FileNotFoundError:
         raise ErcError(f"{path}: not found; the stage {stage} makes it: run `dvc repro`") from None
     except pl.exceptions.PolarsError as error:
-        raise ErcError(f"{path}: damaged ({error}); delete it and run `dvc repro`") from None
+        reason = " ".join(str(error).split())[:200]
+        raise ErcError(f"{path}: damaged ({reason}); delete it and run `dvc repro`") from None
 
 
 def labels_of(utterances: pl.DataFrame) -> list[str]:

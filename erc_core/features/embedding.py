@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, PreTrainedModel, RobertaConfig, RobertaModel
 
 from erc_core.errors import ErcError
@@ -85,9 +86,19 @@ def make_text_encoder(params: TextEncoderParams, key: str, vocab_size: int) -> P
 
 
 def load_text_encoder(folder: Path) -> PreTrainedModel:
-    """Read an encoder that was saved with save_pretrained, already cut after the layer to read."""
-    model: PreTrainedModel = AutoModel.from_pretrained(str(folder))
-    return model
+    """Read an encoder that was made from a configuration and saved with save_pretrained.
+
+    Raises:
+        ErcError: The folder holds no encoder, or a damaged one.
+    """
+    if not (folder / "config.json").is_file():
+        raise ErcError(f"{folder}: holds no encoder; the stage embed makes it: run `dvc repro`")
+    try:
+        # without the pooling layer, which was not saved: making one would use up random numbers, and warn
+        return RobertaModel.from_pretrained(str(folder), add_pooling_layer=False)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ErcError(f"{folder}: damaged ({reason}); delete it and run `dvc repro`") from None
 
 
 def _pretrained(params: PretrainedTextEncoder, key: str) -> PreTrainedModel:

@@ -13,7 +13,8 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from timm.models.vision_transformer import Attention, Block
+from timm.layers.attention import Attention
+from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from transformers.models.bert.modeling_bert import BertLayer, BertSelfAttention
 
@@ -103,7 +104,7 @@ class BertParts:
     def finish(self, sequence_BQD: Tensor, attended_BHQE: Tensor) -> Tensor:
         """Return the layer's output at positions."""
         mixed = self.layer.attention.output(attended_BHQE.transpose(1, 2).flatten(2), sequence_BQD)
-        output: Tensor = self.layer.feed_forward_chunk(mixed)
+        output: Tensor = self.layer.feed_forward_chunk(mixed)  # type: ignore[no-untyped-call]
         return output
 
     @property

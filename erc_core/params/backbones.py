@@ -90,11 +90,10 @@ class BackboneParams(Section):
 
     @model_validator(mode="after")
     def _one_width(self) -> "BackboneParams":
-        both = self.bert, self.vit
-        widths = {part.width for part in both if isinstance(part, TransformerSizes)}
-        if len(widths) > 1:
+        bert, vit = self.bert, self.vit
+        if isinstance(bert, TransformerSizes) and isinstance(vit, TransformerSizes) and bert.width != vit.width:
             raise ValueError(
-                f"vit.width = {max(widths)}: allowed is bert.width ({min(widths)}); joint vectors pass between the two"
+                f"vit.width = {vit.width}: allowed is bert.width ({bert.width}); joint vectors pass between the two"
             )
         return self
 

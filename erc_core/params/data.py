@@ -1,6 +1,6 @@
 """Sections about where utterances and features come from: demo, ingest, audio, mel, text."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -35,10 +35,40 @@ class DemoParams(Section):
         return self
 
 
-class IngestParams(Section):
-    """How the raw files of one dataset are read."""
+class MeldIngest(Section):
+    """MELD's annotation CSVs and folders, or archives, of clips."""
 
     format: Literal["meld"]
+    raw_dir: str | None = None
+    prefer_test_twins: bool = True
+    max_unpacked_gb: float = Field(default=60.0, gt=0)
+
+
+class IemocapIngest(Section):
+    """IEMOCAP_full_release as shipped."""
+
+    format: Literal["iemocap"]
+    raw_dir: str | None = None
+    classes: Literal[4, 6] = 4
+    fold: int = Field(default=5, ge=1, le=5)
+    seed: int = Field(default=0, ge=0)
+    dev_share: float = Field(default=0.1, gt=0, lt=0.5)
+
+
+class TableIngest(Section):
+    """A user's own corpus: one CSV, TSV or Parquet file, and perhaps clips beside it."""
+
+    format: Literal["table"]
+    raw_dir: str | None = None
+    file: str = Field(min_length=1)
+    columns: dict[str, str] = Field(default_factory=dict)
+    split_by: Literal["dialogue", "speaker"] = "dialogue"
+    dev_share: float = Field(default=0.1, gt=0, lt=0.5)
+    test_share: float = Field(default=0.2, gt=0, lt=0.8)
+    seed: int = Field(default=0, ge=0)
+
+
+IngestParams = Annotated[MeldIngest | IemocapIngest | TableIngest, Field(discriminator="format")]
 
 
 class AudioParams(Section):

@@ -155,6 +155,8 @@ def _place(loc: tuple[int | str, ...]) -> _Place:
     is_auto = False
     current: Any = Params
     for part in loc:
+        if part == "[key]":  # pydantic's word for a key that is no text
+            continue
         alternatives = get_args(current)
         if isinstance(current, type) and issubclass(current, BaseModel):
             section, field = current, current.model_fields.get(str(part))

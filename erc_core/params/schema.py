@@ -121,8 +121,10 @@ def data_folder(dataset: str) -> Path:
     return Path("data") / dataset
 
 
-def raw_folder(dataset: str) -> Path:
+def raw_folder(dataset: str, ingest: IngestParams | None = None) -> Path:
     """Return the folder that holds a dataset as its authors ship it; only `demo` is ever written there."""
+    if ingest is not None and ingest.raw_dir is not None:
+        return Path(ingest.raw_dir)
     return Path("data/raw") / dataset
 
 

@@ -8,6 +8,7 @@ The layout reads three times as fast as one dataset per utterance, and as small 
 depends on the time, the machine or the path, so the same input gives the same bytes.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -70,8 +71,18 @@ class RaggedWriter:
         self._lengths.append(len(frames))
 
     def close(self) -> None:
-        """Lay out the file, check it, and give it its name."""
+        """Lay out the file, check it, and give it its name.
+
+        Raises:
+            ErcError: The disk has no room for it.
+        """
         self._spool.close()
+        # HDF5 ends the whole process where the disk fills up under it: better to know before
+        needed, free = self._spool_path.stat().st_size, shutil.disk_usage(self.path.parent).free
+        if free < needed:
+            raise ErcError(
+                f"{self.path}: needs {needed / 2**20:,.0f} MiB more on a disk with {free / 2**20:,.0f} MiB free"
+            )
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._lengths, dtype=np.int64)])
         encoded = [utterance_id.encode() for utterance_id in self._ids]
         id_type = h5py.string_dtype("utf-8", max(map(len, encoded), default=1))

@@ -31,7 +31,7 @@ CHECK_EVERY = {"cpu": 1, "cuda": 50}
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row of history.csv. Losses are means over batches; validation scores are fractions."""
+    """One row of history.csv: lr is that of the last step, losses are means over batches, scores are fractions."""
 
     epoch: int
     lr: float
@@ -157,10 +157,11 @@ class Trainer:
         # dropout is seeded for each epoch, so that a continued run draws what an unbroken one would
         torch.manual_seed(self.train_params.seed * 100_003 + epoch)
         self.model.train()
-        lr = self.scheduler.get_last_lr()[0]
+        lr = 0.0
         log = LossLog(CHECK_EVERY[self.device.type])
         for step, indices in enumerate(self._batches(epoch), start=1):
             batch = self.features.batch(indices).to(self.device)
+            lr = self.scheduler.get_last_lr()[0]
             log.add(self._step(batch), f"epoch {epoch}, step {step}", indices)
         log.check()
         loss, erc, icl = log.means()

@@ -1,57 +1,9 @@
-"""A corpus of features made of random numbers, small enough to train on in seconds."""
-
-from pathlib import Path
-
-import numpy as np
-import polars as pl
 import pytest
 from closure import ROOT
-from erc_core.corpora.table import check_utterances, write_utterances
-from erc_core.params.load import check_params
-from erc_core.store.ragged import RaggedWriter
+from made_up_features import N_MELS, write_features
 from ruamel.yaml import YAML
 
-TEXT_WIDTH, N_MELS = 16, 32
-EMOTIONS = ("neutral", "joy", "anger")
-
-
-def write_features(folder: Path, per_split: dict[str, int], *, audio: bool = True) -> None:
-    """Write utterances.parquet, text.h5 and mel.h5 in which the emotion shows in both modalities."""
-    rng = np.random.default_rng(0)
-    rows = [
-        {
-            "utterance_id": f"{split}_{n}",
-            "split": split,
-            "dialogue_id": f"{split}_dia{n // 4}",
-            "turn": n % 4,
-            "speaker": f"s{n % 3}",
-            "text": f"text {n}",
-            "emotion": EMOTIONS[n % 3],
-            "audio_path": None,
-            "status": "ok",
-        }
-        for split, count in per_split.items()
-        for n in range(count)
-    ]
-    utterances = check_utterances(pl.DataFrame(rows), "made up")
-    write_utterances(utterances, folder)
-    with (
-        RaggedWriter(folder / "text.h5", dtype=np.float16, width=TEXT_WIDTH, attributes={}) as text,
-        RaggedWriter(
-            folder / "mel.h5",
-            dtype=np.float16,
-            width=N_MELS,
-            attributes={"mean": np.zeros(N_MELS, np.float32), "std": np.ones(N_MELS, np.float32)},
-        ) as mel,
-    ):
-        for place, row in enumerate(utterances.iter_rows(named=True)):
-            emotion = EMOTIONS.index(row["emotion"])
-            tokens = rng.normal(size=(rng.integers(3, 9), TEXT_WIDTH))
-            tokens[:, emotion] += 2
-            frames = rng.normal(size=(0 if place % 7 == 5 or not audio else rng.integers(5, 70), N_MELS))
-            frames[:, 8 * emotion : 8 * emotion + 8] += 2
-            text.append(row["utterance_id"], tokens)
-            mel.append(row["utterance_id"], frames)
+from erc_core.params.load import check_params
 
 
 @pytest.fixture

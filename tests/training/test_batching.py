@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from erc_core.training.batching import evaluation_batches, training_batches
 from hypothesis import given
 from hypothesis import strategies as st
+
+from erc_core.training.batching import evaluation_batches, training_batches
 
 
 @given(n=st.integers(1, 700), batch_size=st.integers(2, 40), seed=st.integers(0, 5))

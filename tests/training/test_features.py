@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from conftest import EMOTIONS, write_features
+from made_up_features import EMOTIONS, write_features
+
 from erc_core.errors import ErcError
 from erc_core.store.ragged import RaggedReader
 from erc_core.training.features import FeatureSet
