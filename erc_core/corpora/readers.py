@@ -1,5 +1,6 @@
 """The reader of each raw format: one function from a raw folder to a corpus."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from erc_core.corpora.corpus import Corpus
@@ -29,5 +30,4 @@ def read_corpus(folder: Path, params: IngestParams, unpack_to: Path) -> Corpus:
             corpus = read_meld(folder, params, unpack_to)
         case "iemocap" | "table":
             raise ErcError(f"format {params.format!r} cannot be read yet")
-    check_utterances(corpus.utterances, str(folder))
-    return corpus
+    return replace(corpus, utterances=check_utterances(corpus.utterances, str(folder)))

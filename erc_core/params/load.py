@@ -4,7 +4,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -44,11 +44,13 @@ class _Place:
         keys: The keys that lead there.
         section: The section that holds the last key; None where any key may stand.
         is_auto: Whether the word auto may stand there instead of a number.
+        tags: Where one of several sections may stand there, the words that choose between them.
     """
 
     keys: list[str]
     section: type[BaseModel] | None
     is_auto: bool
+    tags: list[str]
 
 
 def load_params(path: Path | str = "params.yaml") -> Params:
@@ -100,10 +102,11 @@ def _lines(detail: ErrorDetails, details: list[ErrorDetails]) -> list[str]:
         return [_unknown_key(place)]
     if kind == "missing":
         return [f"{key}: missing; the params.yaml of the repository shows it with its meaning"]
-    if kind == "union_tag_not_found":
-        return [f"{key}.source: missing; allowed is 'config' or 'pretrained'"]
-    if kind == "union_tag_invalid":
-        return [f"{key}.source = {value['source']!r}: allowed is {' or '.join(context['expected_tags'].split(', '))}"]
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        name = context["discriminator"].strip("'")
+        found = f" = {value[name]!r}" if kind == "union_tag_invalid" else ": missing"
+        punctuation = ":" if kind == "union_tag_invalid" else ";"
+        return [f"{key}.{name}{found}{punctuation} allowed is {' or '.join(map(repr, place.tags))}"]
     if place.is_auto:
         siblings = [d["loc"][-1] for d in details if d["loc"][:-1] == detail["loc"][:-1]]
         number = "a number" if "float" in siblings else "a whole number"
@@ -155,19 +158,29 @@ def _place(loc: tuple[int | str, ...]) -> _Place:
     is_auto = False
     current: Any = Params
     for part in loc:
+        alternatives = get_args(current)
         if part == "[key]":  # pydantic's word for a key that is no text
             continue
-        alternatives = get_args(current)
-        if isinstance(current, type) and issubclass(current, BaseModel):
+        if _is_section(current):
             section, field = current, current.model_fields.get(str(part))
             current = field.annotation if field else None
         elif isinstance(current, UnionType) or get_origin(current) is Union:
-            # this part names the alternative, not a key: a value of `source`, or a type beside the word auto
-            tagged = [a for a in alternatives if isinstance(a, type) and issubclass(a, BaseModel)]
-            current = next((a for a in tagged if part in get_args(a.model_fields["source"].annotation)), None)
-            is_auto = not tagged
+            # this part names the alternative, not a key: a tag of a section, or a type beside the word auto
+            current = next((a for a in alternatives if _is_section(a) and part in _tags(a)), None)
+            is_auto = current is None
             continue
         else:  # dict[str, Section]: any key leads to the section
             section, current = None, alternatives[-1] if alternatives else None
+            if get_origin(current) is Annotated:
+                current = get_args(current)[0]
         keys.append(str(part))
-    return _Place(keys, section, is_auto)
+    return _Place(keys, section, is_auto, [tag for a in get_args(current) if _is_section(a) for tag in _tags(a)])
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _tags(section: type[BaseModel]) -> list[str]:
+    """Return the words that choose this section among others: they stand in its first key."""
+    return list(get_args(next(iter(section.model_fields.values())).annotation))

@@ -11,10 +11,11 @@ import soundfile
 from erc_core.corpora.demo import corpus
 from erc_core.corpora.demo.corpus import COLUMNS, DAMAGES, choose_damages, sentiment, speak_corpus
 from erc_core.corpora.demo.script import write_script
-from erc_core.corpora.meld import CLIP_FOLDERS, read_meld
+from erc_core.corpora.meld import CLIP_FOLDERS
+from erc_core.corpora.readers import read_corpus
 from erc_core.errors import ErcError
 from erc_core.features.audio import load_clip
-from erc_core.params.data import AudioParams
+from erc_core.params.data import AudioParams, MeldIngest
 
 AUDIO = AudioParams(sample_rate=16000, downmix="center", min_seconds=0.1, max_seconds=20.0, silence_dbfs=-65.0)
 
@@ -105,7 +106,7 @@ def in_seconds(stamp: str) -> float:
 
 def test_the_reader_of_meld_reads_it_and_finds_each_damage(spoken):
     folder, summary = spoken
-    utterances = read_meld(folder)
+    utterances = read_corpus(folder, MeldIngest(format="meld"), folder).utterances
     assert len(utterances) == summary.utterances
     statuses = {
         split: Counter(
