@@ -24,7 +24,7 @@ from erc_core.stage import run_dataset_stage
 from erc_core.store.ragged import RaggedReader, RaggedWriter
 
 # large, so that a small corpus stays in this process: starting others costs seconds, as each imports torch
-SHARD = 2048
+SHARD = 4096
 
 
 def main(params: Params, dataset: str) -> None:

@@ -63,6 +63,7 @@ def make_bert(params: TransformerParams, key: str) -> BertStack:
             num_hidden_layers=params.depth,
             num_attention_heads=params.heads,
             intermediate_size=round(params.width * params.mlp_ratio),
+            attention_probs_dropout_prob=0.0,  # as in the ViT; with it, attention takes the slow path
         )
         return bert_from_architecture(config.to_dict())
     with loading_pretrained(params.name, f"{key}.name"):
