@@ -7,7 +7,7 @@ import pytest
 from closure import ROOT, closure
 from ruamel.yaml import YAML
 
-STAGES = ("demo", "ingest", "resample", "mel", "tokenize", "embed", "train", "evaluate", "report")
+STAGES = ("demo", "ingest", "resample", "card", "mel", "tokenize", "embed", "train", "evaluate", "report")
 PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 # What each stage may not import, as it does not use it: start-up is paid at every run
@@ -15,6 +15,7 @@ HEAVY = {
     "demo": {"torch", "torchaudio", "transformers", "timm", "sklearn", "matplotlib"},
     "ingest": {"torch", "torchaudio", "transformers", "timm", "sklearn", "matplotlib"},
     "resample": {"torch", "torchaudio", "transformers", "timm", "sklearn", "matplotlib"},
+    "card": {"torch", "torchaudio", "transformers", "timm", "sklearn"},
     "mel": {"transformers", "timm", "sklearn", "matplotlib"},
     "tokenize": {"torch", "torchaudio", "transformers", "timm", "sklearn", "matplotlib"},
     "embed": {"timm"},  # transformers itself imports torchaudio, soundfile and more where they are installed

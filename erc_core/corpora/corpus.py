@@ -5,6 +5,9 @@ from typing import Any, Literal
 
 import polars as pl
 
+# Corpora that no person spoke: their scores say nothing about people
+SYNTHETIC = frozenset({"demo"})
+
 
 @dataclass(frozen=True)
 class DataIssue:

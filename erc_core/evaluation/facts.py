@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 
 from erc_core.corpora.clips import count_statuses
+from erc_core.corpora.corpus import SYNTHETIC
 from erc_core.corpora.table import SPLITS
 from erc_core.features.status import ClipStatus
 from erc_core.params.schema import data_folder, reports_folder
 from erc_core.provenance import commit, versions
 from erc_core.store.ragged import RaggedReader
 
-SYNTHETIC = {"demo"}  # corpora that no person spoke: their scores say nothing about people
 RESULT_FILES = ("metrics.json", "per_class.csv", "predictions.csv", "history.csv", "training.json")
 
 

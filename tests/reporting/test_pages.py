@@ -10,7 +10,8 @@ import pytest
 from matplotlib.image import imread
 
 from erc_core.reporting.content import load_content
-from erc_core.reporting.pages import make_document, render_html, render_markdown, write_report
+from erc_core.reporting.pages import make_document, write_report
+from erc_core.reporting.render import render_html, render_markdown
 
 SECTIONS = [
     "Scores on the test split",
@@ -142,7 +143,7 @@ def test_html_opens_offline_and_its_links_lead_somewhere(report):
     assert set(page.attributes("href")) <= {f"#{name}" for name in ids}
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert len(images) == 4
-    svgs = sorted((report / "demo" / "figures").glob("*.svg"))
+    svgs = sorted((report / "figures" / "demo").glob("*.svg"))
     embedded = [base64.b64decode(image["src"].removeprefix("data:image/svg+xml;base64,")) for image in images]
     assert sorted(embedded) == sorted(path.read_bytes() for path in svgs)
     assert all(len(image["alt"]) > 20 for image in images)

@@ -1,0 +1,57 @@
+"""Content hashes, by which the same text or the same speech is found again under another name."""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erc_core.store.ragged import BLOCK_BYTES, RaggedReader
+
+DIGEST_BYTES = 16  # two of a million utterances are alike by chance with a probability of 1e-27
+
+
+def normalize_text(text: str) -> str:
+    """Return a text as it is compared: compatibility forms composed, case folded, white space as single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def text_hash(text: str | None) -> str | None:
+    """Return the hash of the normalised text; None where nothing is said."""
+    normal = normalize_text(text or "")
+    return _digest(normal.encode("utf-8", "surrogatepass")) if normal else None
+
+
+def audio_hashes(audio: RaggedReader, block_bytes: int = BLOCK_BYTES) -> list[str | None]:
+    """Return the hash of each utterance's samples, None where there are none.
+
+    Args:
+        audio: Open file of samples.
+        block_bytes: How much is read at a time; a single longer utterance is read whole.
+    """
+    per_block = max(1, block_bytes // (audio.dtype.itemsize * audio.width))
+    return [
+        _digest(np.ascontiguousarray(samples).data) if len(samples) else None
+        for start, stop in block_ranges(audio.offsets, per_block)
+        for samples in audio.read_range(start, stop)
+    ]
+
+
+def block_ranges(offsets: NDArray[np.int64], frames: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of utterances that cover all, each of at most `frames` frames or a single utterance.
+
+    Args:
+        offsets: (n + 1,) where each utterance starts, and where the last one ends.
+        frames: How many frames a range may have.
+    """
+    start, n = 0, len(offsets) - 1
+    while start < n:
+        stop = int(np.searchsorted(offsets, offsets[start] + frames, side="right")) - 1
+        stop = max(stop, start + 1)
+        yield start, stop
+        start = stop
+
+
+def _digest(content: bytes | memoryview) -> str:
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).hexdigest()
