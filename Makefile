@@ -33,7 +33,7 @@ types:  ## mypy over erc_core and stages
 	$(RUN) mypy
 
 unit:  ## pytest
-	$(RUN) pytest
+	$(RUN) pytest -n auto
 
 clean:  ## remove what the stages made (never data/raw/<your corpus>)
 	$(RUN) dvc remove --help >/dev/null && rm -rf .scratch reports/index.html reports/index.md reports/figures

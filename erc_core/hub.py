@@ -8,12 +8,13 @@ from erc_core.errors import ErcError
 
 
 @contextmanager
-def loading_pretrained(name: str, key: str) -> Iterator[None]:
+def loading_pretrained(name: str, key: str, repository: str | None = None) -> Iterator[None]:
     """Turn any failure to find or read pretrained weights into one message that says how to mend it.
 
     Args:
         name: A hub name or a local folder.
         key: The key of params.yaml that gives the name, such as backbones.paper.bert.name.
+        repository: The hub repository that holds it; the name itself where None.
 
     Raises:
         ErcError: The block raised OSError, ValueError, RuntimeError or a hub error.
@@ -30,12 +31,11 @@ def loading_pretrained(name: str, key: str) -> Iterator[None]:
             ) from error
         raise ErcError(
             f"{key} = {name!r}: no such local folder, not in the hub's cache, and the hub did not give it "
-            f"({type(error).__name__}: {reason}). Where there is a network, run `{fetch_command(name)}`, copy the folder "
+            f"({type(error).__name__}: {reason}). Where there is a network, run `{fetch_command(repository or name, name)}`, copy the folder "
             f"here, and set {key} to its path; or use `backbone: tiny`, which needs no download."
         ) from error
 
 
-def fetch_command(name: str) -> str:
-    """Return the shell command that downloads a model into models/."""
-    repository = f"timm/{name}.augreg2_in21k_ft_in1k" if name == "vit_base_patch16_224" else name
+def fetch_command(repository: str, name: str) -> str:
+    """Return the shell command that downloads a hub repository into models/, under the name it is used by."""
     return f"hf download {repository} --local-dir models/{name.split('/')[-1]}"

@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from erc_core.corpora.corpus import Corpus
+from erc_core.corpora.iemocap import read_iemocap
 from erc_core.corpora.meld import read_meld
+from erc_core.corpora.own_table import read_own_table
 from erc_core.corpora.table import check_utterances
-from erc_core.errors import ErcError
 from erc_core.params.data import IngestParams
 
 
@@ -19,15 +20,14 @@ def read_corpus(folder: Path, params: IngestParams, unpack_to: Path) -> Corpus:
         unpack_to: Folder for what archives hold; exists and is empty.
 
     Raises:
-        ErcError: The folder is missing, or its files are not what the format has.
+        ErcError: The folder is missing, or its files are not what the format has; says what is expected there, and for a
+            published corpus where its authors are asked for it.
     """
-    if not folder.is_dir():
-        raise ErcError(
-            f"{folder}: no such folder; the corpus is expected there as its authors ship it ({params.format})"
-        )
     match params.format:
         case "meld":
             corpus = read_meld(folder, params, unpack_to)
-        case "iemocap" | "table":
-            raise ErcError(f"format {params.format!r} cannot be read yet")
+        case "iemocap":
+            corpus = read_iemocap(folder, params)
+        case "table":
+            corpus = read_own_table(folder, params)
     return replace(corpus, utterances=check_utterances(corpus.utterances, str(folder)))

@@ -108,7 +108,14 @@ def _pretrained(params: PretrainedTextEncoder, key: str) -> PreTrainedModel:
             raise ErcError(f"{key}.layer = {params.layer}: {params.name!r} has layers 1 to {config.num_hidden_layers}")
         # layers after the one to read are never built: roberta-large at layer 12 costs half
         config.num_hidden_layers = params.layer
-        model: PreTrainedModel = AutoModel.from_pretrained(params.name, config=config)
+        model: PreTrainedModel
+        # left to itself, transformers keeps the precision of the file, and makes up weights that the file does not have
+        model, report = AutoModel.from_pretrained(
+            params.name, config=config, dtype=torch.float32, output_loading_info=True
+        )
+    missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise ErcError(f"{key}.name = {params.name!r}: has no weights for {missing[0]} ({len(missing)} such)")
     return model
 
 

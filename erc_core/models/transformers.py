@@ -126,7 +126,9 @@ def make_vit(params: TransformerParams, key: str, patch: int) -> VitStack:
 
 def _pretrained_vit(params: Pretrained, key: str) -> nn.Module:
     is_folder = Path(params.name).is_dir()
-    with loading_pretrained(params.name, f"{key}.name"):
+    known = None if is_folder else timm.get_pretrained_cfg(params.name, allow_unregistered=True)
+    repository = known.hf_hub_id if known else params.name.removeprefix("hf-hub:")
+    with loading_pretrained(params.name, f"{key}.name", repository):
         source = f"local-dir:{params.name}" if is_folder else params.name
         # with the classifier it was trained with, which nothing reads: without it, timm forgives missing weights
         return timm.create_model(source, pretrained=True, global_pool=VIT_POOL)

@@ -55,6 +55,9 @@ class IemocapIngest(Section):
     dev_share: float = Field(default=0.1, gt=0, lt=0.5)
 
 
+OUR_COLUMNS = ("utterance_id", "text", "audio", "emotion", "split", "dialogue_id", "turn", "speaker")
+
+
 class TableIngest(Section):
     """A user's own corpus: one CSV, TSV or Parquet file, and perhaps clips beside it."""
 
@@ -66,6 +69,18 @@ class TableIngest(Section):
     dev_share: float = Field(default=0.1, gt=0, lt=0.5)
     test_share: float = Field(default=0.2, gt=0, lt=0.8)
     seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _columns_and_shares(self) -> "TableIngest":
+        for name in self.columns:
+            if name not in OUR_COLUMNS:
+                raise ValueError(f"columns.{name}: unknown name; allowed are {', '.join(OUR_COLUMNS)}")
+        if self.dev_share + self.test_share >= 1:
+            raise ValueError(
+                f"test_share = {self.test_share:g}: allowed is less than 1 together with dev_share ({self.dev_share:g}), as "
+                f"the rest is for training"
+            )
+        return self
 
 
 IngestParams = Annotated[MeldIngest | IemocapIngest | TableIngest, Field(discriminator="format")]

@@ -104,9 +104,8 @@ def _lines(detail: ErrorDetails, details: list[ErrorDetails]) -> list[str]:
         return [f"{key}: missing; the params.yaml of the repository shows it with its meaning"]
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         name = context["discriminator"].strip("'")
-        found = f" = {value[name]!r}" if kind == "union_tag_invalid" else ": missing"
-        punctuation = ":" if kind == "union_tag_invalid" else ";"
-        return [f"{key}.{name}{found}{punctuation} allowed is {' or '.join(map(repr, place.tags))}"]
+        told = ": missing;" if kind == "union_tag_not_found" else f" = {value[name]!r}:"
+        return [f"{key}.{name}{told} allowed is {' or '.join(map(repr, place.tags))}"]
     if place.is_auto:
         siblings = [d["loc"][-1] for d in details if d["loc"][:-1] == detail["loc"][:-1]]
         number = "a number" if "float" in siblings else "a whole number"

@@ -142,13 +142,15 @@ class RaggedReader:
         except FileNotFoundError:
             raise ErcError(f"{path}: not found; `dvc repro` makes it") from None
         except OSError as error:
-            raise ErcError(f"{path}: damaged or not HDF5 ({error}); delete it and run `dvc repro`") from None
+            reason = " ".join(str(error).split())
+            raise ErcError(f"{path}: damaged or not HDF5 ({reason}); delete it and run `dvc repro`") from None
         try:
             self._read_index()
         except (KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
             self._file.close()
+            reason = " ".join(str(error).split())
             raise ErcError(
-                f"{path}: not a feature file of this project ({error}); delete it and run `dvc repro`"
+                f"{path}: not a feature file of this project ({reason}); delete it and run `dvc repro`"
             ) from None
 
     def _read_index(self) -> None:

@@ -78,7 +78,8 @@ def test_it_is_the_equation_for_any_batch(labels, temperature, normalize, seed):
     expected = loop(x, torch.tensor(labels), temperature, normalize=normalize)
     assert found.dtype == torch.float32
     assert found.shape == ()
-    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
+    # scores of raw dot products reach some hundreds here, of which single precision keeps 5 decimals
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5 if normalize else 3e-4)
     assert found >= -1e-6
 
 

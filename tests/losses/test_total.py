@@ -94,10 +94,11 @@ def test_a_batch_without_positives_trains_on_cross_entropy():
     assert losses.total.item() == losses.erc.item()
 
 
+@pytest.mark.parametrize("within_autocast", [True, False])
 @pytest.mark.parametrize("weight", [0.0, 0.1])
-def test_half_precision_logits_are_raised_to_single(weight: float):
+def test_half_precision_logits_are_raised_to_single(weight: float, within_autocast: bool):
     output = make_output(torch.bfloat16)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=within_autocast):
         losses = training_loss(output, LABELS, icl(weight))
     assert {losses.total.dtype, losses.erc.dtype, losses.icl.dtype} == {torch.float32}
     expected = torch.nn.functional.cross_entropy(output.logits_BC.detach().double(), LABELS)

@@ -228,6 +228,8 @@ def test_missing_speech_gives_finite_outputs_and_gradients(
     make_small: Callable, make_batch: Callable, frames: list[int], switches: dict[str, Any]
 ):
     model, batch = make_small(**switches).model.train(), make_batch([3, 5, 2], frames)
+    if model.has_mel:
+        model.patches.patchout = 0.9  # a clip may lose every patch that it has
     output = model(batch)
     for name, tensor in outputs(output).items():
         assert tensor is None or torch.isfinite(tensor).all(), name

@@ -79,6 +79,28 @@ def test_a_block_is_equations_1_to_4(equations: SimpleNamespace, tied: bool, joi
         torch.testing.assert_close(next_t[b, :tokens], expected_t, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_gradients_are_those_of_the_equations(equations: SimpleNamespace, tied: bool):
+    block = make_block(joint_len=2, tied=tied)
+    f_m, mask_m, f_t, mask_t = inputs()
+    f_m.requires_grad_()
+    f_t.requires_grad_()
+    weights = dict(block.named_parameters())
+    next_m, next_t = block(f_m, mask_m, f_t, mask_t)
+    found = torch.autograd.grad(
+        next_m[mask_m].pow(3).sum() + next_t[mask_t].pow(3).sum(), [f_m, f_t, *weights.values()]
+    )
+    total = torch.zeros((), dtype=torch.float64)
+    for b, (patches, tokens) in enumerate(zip(PATCHES, TOKENS, strict=True)):
+        for output in equations.joint_block(f_m[b, :patches], f_t[b, :tokens], weights, HEADS):
+            total = total + output.pow(3).sum()
+    expected = torch.autograd.grad(total, [f_m, f_t, *weights.values()])
+    for name, own, other in zip(["F_m", "F_t", *weights], found, expected, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-9, atol=1e-9, msg=name)
+    assert not found[0][~mask_m].any()
+    assert not found[1][~mask_t].any()
+
+
 def test_the_copies_of_an_untied_block_differ_where_the_equations_are_checked():
     block = make_block(tied=False)
     assert not torch.equal(block.V.attn.qkv.weight, block.V_text_to_mel.attn.qkv.weight)

@@ -171,6 +171,45 @@ def test_the_cls_comes_first_and_does_not_depend_on_the_clip():
         torch.testing.assert_close(cls, vit.cls_token[0, 0] + vit.pos_embed[0, 0])
 
 
+# ---- patchout ----
+
+
+@pytest.mark.parametrize(("patchout", "kept"), [(0.0, 15), (0.2, 12), (0.5, 8), (0.99, 1)])
+def test_patchout_leaves_whole_positions_out_of_training(patchout: float, kept: int):
+    patches, lengths = embed(make_vit(), 24, 40), torch.tensor([40, 9, 0])
+    mel = torch.cat([clip(40, 24, seed) for seed in range(3)])
+    whole, whole_mask = patches.eval()(mel, lengths)
+    patches.patchout = patchout
+    torch.manual_seed(0)
+    some, some_mask = patches.train()(mel, lengths)
+    assert some.shape == (3, 1 + kept, WIDTH)
+    assert torch.equal(some[:, 0], whole[:, 0])
+    # every patch that stays is one of the whole, with its own position and its own mask, the same ones in all clips
+    found = [(some[0, n] == whole[0]).all(dim=1).nonzero().flatten().tolist() for n in range(1, 1 + kept)]
+    places = [place for (place,) in found]
+    assert len(set(places)) == kept
+    assert torch.equal(some, whole[:, [0, *places]])
+    assert torch.equal(some_mask, whole_mask[:, [0, *places]])
+
+
+def test_patchout_is_drawn_anew_for_each_batch_and_follows_the_seed():
+    patches, mel, length = embed(make_vit(), 24, 40).train(), clip(40, 24), torch.tensor([40])
+    patches.patchout = 0.5
+    torch.manual_seed(0)
+    first, second = patches(mel, length)[0], patches(mel, length)[0]
+    assert not torch.equal(first, second)
+    torch.manual_seed(0)
+    assert torch.equal(patches(mel, length)[0], first)
+
+
+def test_patchout_is_off_in_evaluation_and_no_part_of_the_weights():
+    patches, mel, length = embed(make_vit(), 24, 40).eval(), clip(40, 24), torch.tensor([40])
+    before, names = patches(mel, length)[0], set(patches.state_dict())
+    patches.patchout = 0.5
+    assert torch.equal(patches(mel, length)[0], before)
+    assert set(patches.state_dict()) == names
+
+
 # ---- standardisation and what fills up ----
 
 

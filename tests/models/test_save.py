@@ -171,9 +171,10 @@ def test_extras_are_copied_and_empty_ones_left_out(saved: Path, tmp_path: Path):
         folder.mkdir()
     (full / "tokenizer.json").write_text("{}", encoding="utf-8")
     save_model(tmp_path / "model", model.config, model.state_dict(), DESCRIPTION, [full, empty])
-    assert {str(file.relative_to(saved)) for file in saved.rglob("*") if file.is_file()} == {
+    assert {str(path.relative_to(saved)) for path in saved.rglob("*")} == {
         "model.safetensors",
         "config.json",
+        "tokenizer",
         "tokenizer/tokenizer.json",
     }
 
@@ -181,8 +182,9 @@ def test_extras_are_copied_and_empty_ones_left_out(saved: Path, tmp_path: Path):
 def test_a_save_that_fails_leaves_the_folder_before_it(saved: Path, batch: Batch):
     read = load_model(saved).model
     before = read(batch).logits_BC
+    other = {name: torch.zeros_like(tensor) for name, tensor in read.state_dict().items()}
     with pytest.raises(ValueError, match="JSON"):
-        save_model(saved, read.config, read.state_dict(), {"loss": float("nan")}, [])
+        save_model(saved, read.config, other, {"loss": float("nan")}, [])
     assert torch.equal(load_model(saved).model(batch).logits_BC, before)
     assert [file.name for file in saved.parent.iterdir()] == ["model"]
 
@@ -258,6 +260,10 @@ def other_joint_len(folder: Path) -> None:
     edit_config(folder, lambda content: content["model"]["jfm"].update(joint_len=8))
 
 
+def too_many_blocks(folder: Path) -> None:
+    edit_config(folder, lambda content: content["model"]["jfm"].update(n_blocks=9))
+
+
 def untie(folder: Path) -> None:
     edit_config(folder, lambda content: content["model"]["jfm"].update(tied=False))
 
@@ -289,6 +295,7 @@ DAMAGES = [
     other_sizes,
     other_labels,
     other_joint_len,
+    too_many_blocks,
     untie,
     one_weight_less,
     one_weight_more,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from erc_core.corpora.demo.script import Dialogue, Turn, write_script
 from erc_core.corpora.demo.voice import SAMPLE_RATE, Voice
-from erc_core.corpora.meld import CLIP_FOLDERS
+from erc_core.corpora.meld_layout import CLIP_FOLDERS
 from erc_core.corpora.table import SPLITS
 from erc_core.parallel import map_ordered
 from erc_core.params.data import DemoParams

@@ -11,7 +11,7 @@ import soundfile
 from erc_core.corpora.demo import corpus
 from erc_core.corpora.demo.corpus import COLUMNS, DAMAGES, choose_damages, sentiment, speak_corpus
 from erc_core.corpora.demo.script import write_script
-from erc_core.corpora.meld import CLIP_FOLDERS
+from erc_core.corpora.meld_layout import CLIP_FOLDERS
 from erc_core.corpora.readers import read_corpus
 from erc_core.errors import ErcError
 from erc_core.features.audio import load_clip

@@ -1,0 +1,270 @@
+"""Unpacking of tar archives that come from elsewhere: only wanted files, only below the target, and only whole archives.
+
+An archive is read as a stream, once. One inside another is unpacked from the outer one's stream without being stored. Nothing
+that a header says is believed: names are checked, links and devices are skipped, and the bytes that come out are counted.
+"""
+
+import gzip
+import io
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from erc_core.corpora.corpus import DataIssue
+from erc_core.errors import ErcError
+
+GZIP_MAGIC = b"\x1f\x8b"
+CHUNK = 1 << 20
+MAX_MEMBERS = 1_000_000  # of all archives; MELD has some 14,000
+MAX_HEADER_BYTES = 1 << 20  # of a long name or of pax records, which tarfile holds in memory
+MAX_NAME_BYTES = 255  # of one part of a path, on common file systems
+MAX_PARTS = 16
+HEADERS_WITH_CONTENT = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+DAMAGES = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError)
+
+
+@dataclass
+class Unpacked:
+    """What came out of some archives.
+
+    Attributes:
+        files: Number of files written.
+        size: Their bytes.
+        issues: Members that were refused.
+    """
+
+    files: int = 0
+    size: int = 0
+    issues: list[DataIssue] = field(default_factory=list)
+
+
+class _DamagedError(Exception):
+    """The archive is not whole; the message says how that shows."""
+
+
+class _Member(tarfile.TarInfo):
+    """A header that is refused before it makes tarfile hold much in memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        member = super().frombuf(buf, encoding, errors)
+        if member.size < 0 or (member.type in HEADERS_WITH_CONTENT and member.size > MAX_HEADER_BYTES):
+            raise _DamagedError(f"a header says that its content has {member.size:,} bytes")
+        return member
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> "_Member":
+        try:
+            return super().fromtarfile(tarfile)
+        except Exception as error:
+            if isinstance(tarfile, _Archive):
+                tarfile.ended_by = type(error).__name__
+            raise
+
+
+class _Archive(tarfile.TarFile):
+    """A tar archive that tells how its list of members ended: tarfile takes a damaged header for the end."""
+
+    tarinfo = _Member
+    ended_by = ""
+
+
+class _Metered(io.RawIOBase):
+    """A stream that reports how many bytes were read from it."""
+
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, report: Callable[[int], None]) -> None:
+        self.stream = stream
+        self.report = report
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self.stream.read(len(buffer))
+        buffer[: len(content)] = content
+        self.report(len(content))
+        return len(content)
+
+
+class Unpacker:
+    """Unpacks archives into one folder, within one bound for all of them."""
+
+    def __init__(
+        self,
+        target: Path,
+        *,
+        wanted: Callable[[str], bool],
+        inner: Callable[[str], str | None],
+        max_bytes: float,
+        bound: str,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            target: An existing, empty folder.
+            wanted: File name -> whether such a file is unpacked.
+            inner: File name -> the folder to unpack this archive within the archive to; None where it is not one.
+            max_bytes: What all archives may unpack to. What is skipped counts as well: it has to be decompressed.
+            bound: The parameter that max_bytes comes from, for messages.
+        """
+        self.target = target
+        self.wanted = wanted
+        self.inner = inner
+        self.max_bytes = max_bytes
+        self.bound = bound
+        self.read = 0
+        self.members = 0
+        self.done = Unpacked()
+
+    def unpack(self, archive: Path, folder: str = "") -> None:
+        """Unpack the wanted files of an archive.
+
+        Args:
+            archive: A tar file, plain or compressed by gzip.
+            folder: Folder of the target to unpack to.
+
+        Raises:
+            ErcError: The archive is truncated or damaged, unpacks to more than the bound, or cannot be read or written.
+        """
+        try:
+            with archive.open("rb") as file:
+                compressed = file.read(2) == GZIP_MAGIC
+                file.seek(0)
+                self._unpack_stream(file, compressed, str(archive), folder, is_outer=True)
+        except OSError as error:
+            raise ErcError(f"{archive}: not unpacked to {self.target}: {error.strerror or error}") from None
+
+    def _count(self, n_bytes: int) -> None:
+        self.read += n_bytes
+        if self.read > self.max_bytes:
+            raise ErcError(
+                f"unpacks to more than {self.bound} ({self.max_bytes / 1e9:g} GB): raise it if the archive is to be trusted"
+            )
+
+    def _uncount(self, n_bytes: int) -> None:
+        """An inner archive's own bytes are not what it unpacks to."""
+        self.read -= n_bytes
+
+    def _unpack_stream(self, stream: IO[bytes], compressed: bool, source: str, folder: str, *, is_outer: bool) -> None:
+        with ExitStack() as stack:
+            plain = stack.enter_context(gzip.GzipFile(fileobj=stream, mode="rb")) if compressed else stream
+            metered = _Metered(plain, self._count)
+            try:
+                opened = _Archive.open(fileobj=metered, mode="r|", errors="surrogateescape")
+                archive = stack.enter_context(opened)
+                for member in _members(archive):
+                    self._take(archive, member, source, folder, is_outer=is_outer)
+                while metered.read(CHUNK):  # to the end, where gzip compares its checksum
+                    pass
+                _check_end(archive, compressed)
+            except ErcError as error:
+                told = str(error)
+                raise ErcError(told if told.startswith(source) else f"{source}: {told}") from None
+            except (_DamagedError, *DAMAGES) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise ErcError(
+                    f"{source}: truncated or damaged ({reason}); get the archive again. Nothing of it was kept"
+                ) from None
+
+    def _take(
+        self, archive: tarfile.TarFile, member: tarfile.TarInfo, source: str, folder: str, *, is_outer: bool
+    ) -> None:
+        self.members += 1
+        if self.members > MAX_MEMBERS:
+            raise ErcError(f"has more than {MAX_MEMBERS:,} members")
+        reason, parts = _judge(member, self.target)
+        if reason:
+            self._refuse(source, member, reason)
+            return
+        if member.isdir() or not parts or any(part.startswith(".") for part in parts):
+            return
+        inner_folder = self.inner(parts[-1]) if is_outer else None
+        if inner_folder is not None:
+            self._unpack_inner(archive, member, f"{source}: {parts[-1]}", inner_folder)
+        elif self.wanted(parts[-1]):
+            self._write(archive, member, source, self.target.joinpath(folder, *parts))
+
+    def _unpack_inner(self, archive: tarfile.TarFile, member: tarfile.TarInfo, source: str, folder: str) -> None:
+        content = archive.extractfile(member)
+        if content is None:
+            return
+        with content:
+            raw = io.BufferedReader(_Metered(content, self._uncount), CHUNK)
+            compressed = raw.peek(2)[:2] == GZIP_MAGIC
+            self._unpack_stream(raw, compressed, source, folder, is_outer=False)
+
+    def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, source: str, path: Path) -> None:
+        content = archive.extractfile(member)
+        if content is None:
+            return
+        with content:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = path.open("xb")  # never over something, never through a link
+            except (FileExistsError, NotADirectoryError):
+                self._refuse(source, member, "a file of that name came before", kind="repeated_member")
+                return
+            with file:
+                while chunk := content.read(CHUNK):
+                    file.write(chunk)
+                    self.done.size += len(chunk)
+        self.done.files += 1
+
+    def _refuse(self, source: str, member: tarfile.TarInfo, reason: str, kind: str = "unsafe_member") -> None:
+        name = member.name if member.name.isprintable() else ascii(member.name)
+        self.done.issues.append(DataIssue(f"{Path(source).name}: {name[:200]}", kind, reason, "not unpacked"))
+
+
+def unpack_archives(unpacker: Unpacker, archives: Sequence[tuple[Path, str]]) -> Unpacked:
+    """Unpack several archives, each into its folder of the unpacker's target."""
+    for archive, folder in archives:
+        unpacker.unpack(archive, folder)
+    return unpacker.done
+
+
+def _check_end(archive: tarfile.TarFile, compressed: bool) -> None:
+    """Raise where the members ended at anything but the end mark, or, below an intact checksum, the end of the file."""
+    ended_by = archive.ended_by if isinstance(archive, _Archive) else ""
+    if ended_by != "EOFHeaderError" and not (compressed and ended_by == "EmptyHeaderError"):
+        raise _DamagedError("the end mark is missing")
+
+
+def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Iterate without the list of all members that tarfile keeps."""
+    while (member := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined]
+        yield member
+
+
+def _judge(member: tarfile.TarInfo, target: Path) -> tuple[str, list[str]]:
+    """Return why a member is refused (empty if it is not), and the parts of its path."""
+    name = member.name
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if not (member.isreg() or member.isdir()):
+        kind = "symbolic link" if member.issym() else "hard link" if member.islnk() else "device or other special file"
+        return kind, parts
+    if member.issparse():
+        return "sparse file", parts
+    if name.startswith("/") or (len(name) > 1 and name[1] == ":"):
+        return "absolute path", parts
+    if ".." in parts:
+        return "path leaves its folder", parts
+    if "\\" in name or not name.isprintable():
+        return "name with characters that no clip's name has", parts
+    if len(parts) > MAX_PARTS or any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
+        return "name too long", parts
+    try:
+        tarfile.data_filter(member, str(target))
+    except tarfile.FilterError as error:
+        return " ".join(str(error).split())[:200], parts
+    return "", parts

@@ -1,0 +1,60 @@
+"""What is wrong with a user's table: problems that the user must mend, told together, and issues that a rule met."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from erc_core.corpora.corpus import DataIssue
+from erc_core.errors import ErcError
+
+MOST_PROBLEMS = 50
+LONGEST_QUOTE = 60
+HEADER_ROW = 1  # as a spreadsheet numbers rows
+
+
+def quoted(cell: str) -> str:
+    """Return a cell for a message: in quotation marks, on one line, not too long."""
+    shown = cell if len(cell) <= LONGEST_QUOTE else cell[: LONGEST_QUOTE - 3] + "..."
+    return ascii(shown) if not shown.isprintable() else repr(shown)
+
+
+@dataclass
+class Findings:
+    """Collects problems and issues while a table is read.
+
+    Attributes:
+        source: The table's path, for messages.
+        problems: (row, message) of what the user must mend; row 0 for what concerns params.yaml.
+        issues: What was met by a rule.
+    """
+
+    source: str
+    problems: list[tuple[int, str]] = field(default_factory=list)
+    issues: list[DataIssue] = field(default_factory=list)
+
+    @property
+    def file_name(self) -> str:
+        """The table's name, for issues that concern no single utterance."""
+        return Path(self.source).name
+
+    def refuse(self, what: str, row: int = 0, column: str | None = None) -> None:
+        """Record a problem; without a row it concerns the file as a whole."""
+        place = "" if row == 0 else f" row {row}:" if column is None else f" row {row}, column {column}:"
+        self.problems.append((row, f"{self.source}:{place} {what}"))
+
+    def note(self, where: str, kind: str, detail: str, action: str) -> None:
+        """Record an issue; see DataIssue."""
+        self.issues.append(DataIssue(where, kind, detail, action))
+
+    def raise_problems(self) -> None:
+        """Raise what was recorded, all at once.
+
+        Raises:
+            ErcError: There are problems. One line each, in the order of the rows.
+        """
+        if not self.problems:
+            return
+        lines = [message for _, message in sorted(self.problems, key=lambda problem: problem[0])]
+        more = len(lines) - MOST_PROBLEMS
+        if more > 0:
+            lines = [*lines[:MOST_PROBLEMS], f"{self.source}: and {more:,} more"]
+        raise ErcError("\n".join(lines))
