@@ -4,9 +4,9 @@ import difflib
 
 from erc_core.corpora.own_file import RawTable
 from erc_core.corpora.own_findings import HEADER_ROW, Findings, quoted
-from erc_core.params.data import TableIngest
+from erc_core.params.data import OUR_COLUMNS, TableIngest
 
-COLUMNS = ("utterance_id", "text", "audio", "emotion", "split", "dialogue_id", "turn", "speaker")
+COLUMNS = OUR_COLUMNS
 UNUSED = ""  # mapped to this, a column of ours is left out although the table has one of its name
 
 
@@ -18,9 +18,6 @@ def match_columns(table: RawTable, params: TableIngest, findings: Findings) -> d
     that are no text.
     """
     found: dict[str, str] = {}
-    for ours in params.columns:
-        if ours not in COLUMNS:
-            findings.refuse(f"columns: {quoted(ours)} is no column of ours{_nearest(ours, COLUMNS)}: {COLUMNS}")
     for ours in COLUMNS:
         theirs = params.columns.get(ours, ours).strip()
         if theirs in table.header and theirs != UNUSED:

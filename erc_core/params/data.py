@@ -1,5 +1,6 @@
 """Sections about where utterances and features come from: demo, ingest, audio, mel, text."""
 
+import difflib
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -74,7 +75,10 @@ class TableIngest(Section):
     def _columns_and_shares(self) -> "TableIngest":
         for name in self.columns:
             if name not in OUR_COLUMNS:
-                raise ValueError(f"columns.{name}: unknown name; allowed are {', '.join(OUR_COLUMNS)}")
+                near = difflib.get_close_matches(name, OUR_COLUMNS, n=1, cutoff=0.0)[0]
+                raise ValueError(
+                    f"columns.{name}: unknown name; the nearest is {near!r} (allowed: {', '.join(OUR_COLUMNS)})"
+                )
         if self.dev_share + self.test_share >= 1:
             raise ValueError(
                 f"test_share = {self.test_share:g}: allowed is less than 1 together with dev_share ({self.dev_share:g}), as "

@@ -12,7 +12,7 @@ def params(monkeypatch, tmp_path, pytestconfig, demo_params):
     monkeypatch.chdir(tmp_path)
     tree = loaded.model_dump(mode="json")
     tree["demo"] = demo_params(train=1, dev=1, test=1).model_dump(mode="json")
-    return check_params(tree | {"parallel": {"workers": 1}, "datasets": ["demo"]})
+    return check_params(tree | {"parallel": tree["parallel"] | {"workers": 1}, "datasets": ["demo"]})
 
 
 def test_it_speaks_and_ends_with_a_summary(params, tmp_path, capsys):
