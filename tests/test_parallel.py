@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from erc_core.corpora.table import read_utterances
 from erc_core.errors import ErcError
@@ -43,7 +44,9 @@ def test_results_do_not_depend_on_the_number_of_workers(workers):
     assert {result.dtype for result in results} == {np.dtype(np.float32)}
 
 
-def test_the_work_is_done_in_other_processes_with_one_thread_each():
+def test_the_work_is_done_in_other_processes_with_one_thread_each(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    get_reusable_executor().shutdown(kill_workers=True)  # so that new ones start from this environment
     pids = set(map_ordered(_pid_and_threads, range(8), 2))
     assert os.getpid() not in {pid for pid, _ in pids}
     assert {threads for _, threads in pids} == {"1"}

@@ -130,7 +130,7 @@ def _from_config(params: TextEncoderFromConfig, vocab_size: int) -> PreTrainedMo
         bos_token_id=0,
         pad_token_id=1,
         eos_token_id=2,
-        # BERT's 0.02 leaves tokens barely apart at this width; unit variance keeps them apart without training
+        # with BERT's 0.02 and this width, a token's output hardly depends on its context (0.7%, here 20% at width 64)
         initializer_range=1.0 / np.sqrt(params.width),
     )
     with torch.random.fork_rng(devices=[]):

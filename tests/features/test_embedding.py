@@ -109,6 +109,12 @@ def test_tokens_are_told_apart_without_training(encoder):
     assert cosines.max() < 0.9
 
 
+def test_a_token_depends_on_its_context_without_training(encoder):
+    one, other = encoder([np.array([0, a, 11, b, 2], np.int32) for a, b in ((10, 12), (110, 112))], 2)
+    one, other = one[2].astype(np.float32), other[2].astype(np.float32)
+    assert 0.1 < np.linalg.norm(one - other) / np.linalg.norm(one) < 1
+
+
 def test_layers_after_the_one_to_read_are_not_built(encoder):
     assert len(encoder.model.encoder.layer) == PARAMS.layer
     assert encoder.width == 32
