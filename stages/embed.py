@@ -7,13 +7,13 @@ Params  text.batch_size, backbones.<backbone>.text_encoder
 """
 
 import numpy as np
-from transformers.utils.logging import disable_progress_bar
 
 from erc_core.device import describe_device, pick_device
 from erc_core.features.embedding import FrozenTextEncoder, make_text_encoder
 from erc_core.features.summary import Stopwatch, summary_line
 from erc_core.params.schema import Params, data_folder
 from erc_core.progress import progress
+from erc_core.quiet import quiet_transformers
 from erc_core.stage import run_dataset_stage
 from erc_core.store.atomic import atomic_folder
 from erc_core.store.ragged import RaggedReader, RaggedWriter
@@ -26,7 +26,7 @@ def main(params: Params, dataset: str) -> None:
     folder = data_folder(dataset)
     section = params.selected_backbone.text_encoder
     device = pick_device(params)
-    disable_progress_bar()  # type: ignore[no-untyped-call]  # of saving and loading: a line that says nothing in a log
+    quiet_transformers()
     with Stopwatch() as watch, RaggedReader(folder / "tokens.h5") as tokens:
         vocab_size = int(tokens.attributes["vocab_size"])
         model = make_text_encoder(section, f"backbones.{params.backbone}.text_encoder", vocab_size)

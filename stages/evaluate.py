@@ -14,6 +14,7 @@ from erc_core.evaluation.facts import gather_facts
 from erc_core.evaluation.write import evaluate_predictions
 from erc_core.models.save import load_model
 from erc_core.params.schema import Params, data_folder, reports_folder, results_file
+from erc_core.quiet import quiet_transformers
 from erc_core.stage import run_dataset_stage
 from erc_core.store.atomic import write_json
 from erc_core.training.features import FeatureSet
@@ -24,6 +25,7 @@ from erc_core.training.predict import Predictions, predict
 def main(params: Params, dataset: str) -> None:
     """Predict the test split, write its scores, and gather the facts of the run."""
     folder, reports = data_folder(dataset), reports_folder(dataset)
+    quiet_transformers()
     device = pick_device(params)
     saved = load_model(folder / "model")
     labels = saved.model.config.labels

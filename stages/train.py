@@ -16,6 +16,7 @@ from erc_core.errors import ErcError
 from erc_core.models.save import save_model
 from erc_core.params.schema import Params, data_folder, dump, reports_folder
 from erc_core.params.training import resolve_training
+from erc_core.quiet import quiet_transformers
 from erc_core.stage import run_dataset_stage
 from erc_core.store.atomic import atomic_file, write_json
 from erc_core.training.build import build_model
@@ -30,6 +31,7 @@ SECTIONS = ("model", "jfm", "icl", "train", "audio", "mel", "text")
 def main(params: Params, dataset: str) -> None:
     """Train, or continue an interrupted training, and write what the evaluation and other programs need."""
     folder = data_folder(dataset)
+    quiet_transformers()
     device = pick_device(params)
     seed_everything(params.train.seed)
     labels = labels_of(read_utterances(folder))

@@ -34,7 +34,7 @@ class TextEncoderFromConfig(TransformerSizes):
 
     vocab_size: int = Field(ge=300, le=100_000)
     layer: int = Field(ge=1)
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _layer_exists(self) -> "TextEncoderFromConfig":

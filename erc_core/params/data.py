@@ -19,7 +19,7 @@ class SplitSizes(Section):
 class DemoParams(Section):
     """The embedded corpus that eSpeak NG speaks."""
 
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
     dialogues: SplitSizes
     min_turns: int = Field(ge=1)
     max_turns: int = Field(ge=1)
@@ -52,7 +52,7 @@ class IemocapIngest(Section):
     raw_dir: str | None = None
     classes: Literal[4, 6] = 4
     fold: int = Field(default=5, ge=1, le=5)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     dev_share: float = Field(default=0.1, gt=0, lt=0.5)
 
 
@@ -69,7 +69,7 @@ class TableIngest(Section):
     split_by: Literal["dialogue", "speaker"] = "dialogue"
     dev_share: float = Field(default=0.1, gt=0, lt=0.5)
     test_share: float = Field(default=0.2, gt=0, lt=0.8)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _columns_and_shares(self) -> "TableIngest":

@@ -11,7 +11,7 @@ from erc_core.params.section import Section
 class TrainParams(Section):
     """The optimisation of the model; `auto` takes the value from backbones.<backbone>.training."""
 
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
     optimizer: Literal["adam", "adamw"]
     lr: float | Literal["auto"]
     weight_decay: float = Field(ge=0)
@@ -53,7 +53,7 @@ class EvaluateParams(Section):
 
     bootstrap_samples: int = Field(ge=100)
     confidence: float = Field(gt=0.5, lt=1)
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
     batch_size: int = Field(ge=1)
 
 
