@@ -21,6 +21,8 @@ def main(params: Params, dataset: str) -> None:
     folder, section = data_folder(dataset), params.ingest[dataset]
     with atomic_folder(folder / "unpacked") as unpack_to:
         corpus = read_corpus(raw_folder(dataset, section), section, unpack_to)
+        if corpus.clips == "raw":
+            (unpack_to / ".nothing").touch()  # DVC warns of an empty folder in every stage that reads it
     utterances = corpus.utterances
     write_utterances(utterances, folder)
     write_json(
