@@ -10,16 +10,20 @@ endif
 BIN := $(VENV)/bin
 RUN := PATH="$(abspath $(BIN)):$$PATH"
 
+# DVC looks for a Git repository; a copy of the tree without one needs this, kept out of the committed configuration
+NO_SCM := git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(RUN) dvc config --local core.no_scm true
+
 .DEFAULT_GOAL := help
-.PHONY: help install install-test no-scm repro test lint types unit report clean
+.PHONY: help install install-test repro test lint types unit clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-repro: install no-scm  ## install, and rebuild everything that params.yaml asks for; the result is reports/index.html
+repro: install  ## install, and rebuild everything that params.yaml asks for; the result is reports/index.html
+	@$(NO_SCM)
 	$(RUN) dvc repro
 
-test: install-test no-scm lint types unit  ## install with the test tools; lint, check types, run all tests
+test: install-test lint types unit  ## install with the test tools; lint, check types, run all tests
 
 install: $(VENV)/.installed-demo  ## install the pipeline and the demo corpus' speech synthesiser
 
@@ -35,8 +39,8 @@ types:  ## mypy over erc_core and stages
 unit:  ## pytest
 	$(RUN) pytest -n auto
 
-clean:  ## remove what the stages made (never data/raw/<your corpus>)
-	$(RUN) dvc remove --help >/dev/null && rm -rf .scratch reports/index.html reports/index.md reports/figures
+clean:  ## remove the report and what interrupted trainings would continue from
+	rm -rf .scratch reports/index.html reports/index.md reports/figures
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -44,11 +48,3 @@ $(BIN)/python:
 $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed -e ".[$*]"
 	@touch $@
-
-# DVC looks for a Git repository; a copy of the tree without one needs this, kept out of the committed configuration
-no-scm: | install-any
-	@git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(RUN) dvc config --local core.no_scm true
-
-.PHONY: install-any
-install-any:
-	@test -x $(BIN)/dvc || $(MAKE) install

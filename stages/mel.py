@@ -64,10 +64,7 @@ def mel_shard(shard: tuple[int, int], path: Path, params: MelParams, sample_rate
     torch.set_num_threads(1)  # one utterance is too small to share, and the bytes must not depend on the cores
     log_mel = LogMel(params, sample_rate)
     with RaggedReader(path) as audio:
-        return [
-            log_mel(to_float(samples)) if len(samples) else np.zeros((0, params.n_mels), np.float16)
-            for samples in audio.read_range(*shard)
-        ]
+        return [log_mel(to_float(samples)) for samples in audio.read_range(*shard)]
 
 
 if __name__ == "__main__":

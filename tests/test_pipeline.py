@@ -76,7 +76,13 @@ def change(clone: Path, changes: dict[str, object]) -> None:
 
 
 def copy_project(target: Path) -> None:
-    """Copy what Git would give a stranger, without its history."""
+    """Copy what Git would give a stranger, without its history; in a copy that has no .git, what is not made by tools."""
+    if not (ROOT / ".git").exists():
+        made = shutil.ignore_patterns(
+            ".venv", ".scratch", "__pycache__", "*.egg-info", "cache", "tmp", "config.local", "data", "reports"
+        )
+        shutil.copytree(ROOT, target, ignore=made, dirs_exist_ok=True)
+        return
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

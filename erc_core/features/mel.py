@@ -24,6 +24,7 @@ class LogMel:
             sample_rate: Of the waveforms, Hz.
         """
         self.floor = params.floor
+        self.n_mels = params.n_mels
         self.transform = MelSpectrogram(
             sample_rate=sample_rate,
             n_fft=params.n_fft,
@@ -39,8 +40,11 @@ class LogMel:
     def __call__(self, waveform: NDArray[np.float32]) -> NDArray[np.float16]:
         """Return (frames, n_mels) for a waveform (samples,) with full scale 1.
 
-        The natural logarithm in half precision: the range of about -14 to 8 keeps a step of at most 0.008.
+        The natural logarithm in half precision: the range of about -14 to 8 keeps a step of at most 0.008. No samples,
+        which is what a clip without usable speech has, give no frames.
         """
+        if len(waveform) == 0:
+            return np.zeros((0, self.n_mels), np.float16)
         power = self.transform(torch.from_numpy(waveform))
         log_power: NDArray[np.float16] = torch.log(power + self.floor).T.to(torch.float16).numpy()
         return log_power

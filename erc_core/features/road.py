@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from erc_core.features.audio import Clip, Sound, load_clip, prepare_clip, to_float
+from erc_core.features.audio import Sound, load_clip, prepare_clip, to_float
 from erc_core.features.embedding import FrozenTextEncoder
 from erc_core.features.mel import LogMel
 from erc_core.features.status import ClipStatus
@@ -42,7 +42,6 @@ class FeatureRoad:
         self.text = text
         self.tokenizer = tokenizer
         self.encoder = encoder
-        self.n_mels = mel.n_mels
         self.log_mel = LogMel(mel, audio.sample_rate)
 
     def utterance(self, text: str, speech: Path | Sound | None) -> UtteranceFeatures:
@@ -55,9 +54,4 @@ class FeatureRoad:
         clip = prepare_clip(speech, self.audio) if isinstance(speech, Sound) else load_clip(speech, self.audio)
         tokens = tokenize(self.tokenizer, [text], self.text.max_tokens)
         encoded = self.encoder([tokens[0].ids], batch_size=1)
-        return UtteranceFeatures(encoded[0], mel_of_clip(clip, self.log_mel, self.n_mels), clip.status, clip.detail)
-
-
-def mel_of_clip(clip: Clip, log_mel: LogMel, n_mels: int) -> NDArray[np.float16]:
-    """Return (frames, n_mels), or no frames where the clip gives no audio."""
-    return log_mel(to_float(clip.samples)) if len(clip.samples) else np.zeros((0, n_mels), np.float16)
+        return UtteranceFeatures(encoded[0], self.log_mel(to_float(clip.samples)), clip.status, clip.detail)

@@ -92,14 +92,11 @@ class JFMClassifier(nn.Module):
             raise ErcError(f"the ViT is {width} wide and the BERT {bert_width}: joint vectors need one width")
         first_l, l_layers = _choose(bert.layers, jfm, "bert") if self.has_text else ([], [])
         first_v, v_blocks = _choose(list(vit.vit.blocks), jfm, "vit") if self.has_mel else ([], [])
-        for layer in (*l_layers, *v_blocks) if jfm.frozen else ():
+        for layer in (*first_l, *l_layers, *first_v, *v_blocks) if jfm.frozen else ():
             layer.requires_grad_(requires_grad=False)
         # the earlier layers, which run before the fusion, where jfm.layers is `last`
         self.text_layers = nn.ModuleList(first_l)
         self.mel_blocks = nn.ModuleList(first_v)
-        if jfm.frozen:
-            self.text_layers.requires_grad_(requires_grad=False)
-            self.mel_blocks.requires_grad_(requires_grad=False)
         if self.has_text:
             self.extractor = TextFeatureExtractor(config.text_width, bert_width, config.extractor)
             self.text_classifier = nn.Linear(bert_width, n_labels)

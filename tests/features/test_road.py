@@ -7,7 +7,7 @@ from closure import ROOT
 from erc_core.features.audio import Sound, load_clip, to_float
 from erc_core.features.embedding import FrozenTextEncoder, make_text_encoder
 from erc_core.features.mel import LogMel
-from erc_core.features.road import FeatureRoad, mel_of_clip
+from erc_core.features.road import FeatureRoad
 from erc_core.features.status import ClipStatus
 from erc_core.features.tokens import learn_tokenizer, tokenize
 from erc_core.params.backbones import TextEncoderFromConfig
@@ -86,4 +86,4 @@ def test_the_shortest_and_the_longest_clip_that_are_used_have_a_spectrogram(road
 
 def test_a_clip_without_audio_has_no_frames(road):
     clip = load_clip(None, PARAMS.audio)
-    assert mel_of_clip(clip, road.log_mel, road.n_mels).shape == (0, PARAMS.mel.n_mels)
+    assert road.log_mel(to_float(clip.samples)).shape == (0, PARAMS.mel.n_mels)
