@@ -40,7 +40,7 @@ unit:  ## pytest
 	$(RUN) pytest -n auto
 
 clean:  ## remove the report and what interrupted trainings would continue from
-	rm -rf .scratch reports/index.html reports/index.md reports/figures
+	rm -rf .scratch reports/index.html reports/index.md reports/figures reports/tables
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -28,14 +28,36 @@ def run_dataset_stage(work: Callable[[Params, str], None]) -> None:
     parser = _parser(work)
     parser.add_argument("dataset", help="a name from `datasets` in params.yaml")
     dataset = parser.parse_args().dataset
+    _run(lambda: work(_params_with(dataset), dataset))
+
+
+def run_variant_stage(work: Callable[[Params, str, str], None]) -> None:
+    """Run a stage for the dataset and the variant of the study named on the command line; see run_dataset_stage.
+
+    Args:
+        work: The stage, called with the parameters, the dataset's and the variant's name.
+    """
+    parser = _parser(work)
+    parser.add_argument("dataset", help="a name from `datasets` in params.yaml")
+    parser.add_argument("variant", help="a name from `study.variants` in params.yaml")
+    arguments = parser.parse_args()
 
     def checked() -> None:
-        params = load_params()
-        if dataset not in params.ingest:
-            raise ParamsError(f"dataset {dataset!r} has no section under `ingest`: allowed are {list(params.ingest)}")
-        work(params, dataset)
+        params = _params_with(arguments.dataset)
+        if arguments.variant not in params.study.variants:
+            raise ParamsError(
+                f"variant {arguments.variant!r} is not under `study.variants`: allowed are {list(params.study.variants)}"
+            )
+        work(params, arguments.dataset, arguments.variant)
 
     _run(checked)
+
+
+def _params_with(dataset: str) -> Params:
+    params = load_params()
+    if dataset not in params.ingest:
+        raise ParamsError(f"dataset {dataset!r} has no section under `ingest`: allowed are {list(params.ingest)}")
+    return params
 
 
 def _parser(work: Callable[..., None]) -> argparse.ArgumentParser:

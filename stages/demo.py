@@ -1,7 +1,8 @@
 """Speak the embedded corpus with eSpeak NG, if it is among the datasets.
 
 Reads   nothing
-Writes  data/raw/demo/ (an empty folder where `datasets` has no demo, so that other corpora need no eSpeak NG)
+Writes  data/raw/demo/ (an empty folder where `datasets` has no demo, so that other corpora need no eSpeak NG); an empty
+        data/raw/<dataset>/ for each of `datasets` that has none
 Params  datasets, demo
 """
 
@@ -18,6 +19,9 @@ DATASET = "demo"
 def main(params: Params) -> None:
     """Speak, and say how much."""
     folder = raw_folder(DATASET)
+    for dataset in params.datasets:
+        # DVC stops at an absent folder before the stage ingest could say what belongs there
+        raw_folder(dataset).mkdir(parents=True, exist_ok=True)
     if DATASET not in params.datasets:
         with atomic_folder(folder):
             pass

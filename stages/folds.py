@@ -104,7 +104,9 @@ def _workspace_kept(dataset: str) -> Iterator[None]:
                     path.write_bytes(content)
                 else:
                     path.unlink(missing_ok=True)
-            if kept[LOCK] is not None and _dvc("checkout", f"evaluate@{dataset}", "--with-deps", quiet=True).returncode:
+            target = f"evaluate@{dataset}"
+            ran_before = target.encode() in (kept[LOCK] or b"")
+            if ran_before and _dvc("checkout", target, "--with-deps", quiet=True).returncode:
                 print(f"folds: data/{dataset} could not be put back to what it was: `dvc repro` does")
             if reports.is_dir():
                 shutil.rmtree(reports)

@@ -20,7 +20,7 @@ def main(params: Params, dataset: str) -> None:
     """Read, check, write, and say what was found."""
     folder, section = data_folder(dataset), params.ingest[dataset]
     with atomic_folder(folder / "unpacked") as unpack_to:
-        corpus = read_corpus(raw_folder(dataset, section), section, unpack_to)
+        corpus = read_corpus(raw_folder(dataset, section), section, unpack_to, f"ingest.{dataset}")
         if corpus.clips == "raw":
             (unpack_to / ".nothing").touch()  # DVC warns of an empty folder in every stage that reads it
     utterances = corpus.utterances
@@ -43,6 +43,8 @@ def main(params: Params, dataset: str) -> None:
     )
     for kind, count in sorted(Counter(issue.kind for issue in corpus.issues).items()):
         print(f"ingest {dataset}: {count:,} x {kind}")
+    if utterances["audio_path"].null_count() == len(utterances):
+        print(f"ingest {dataset}: there is no clip at all; text alone can be learned (-S model.modality=T)")
 
 
 if __name__ == "__main__":

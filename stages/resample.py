@@ -13,6 +13,7 @@ import numpy as np
 
 from erc_core.corpora.clips import count_statuses, write_clips
 from erc_core.corpora.table import read_utterances
+from erc_core.errors import ErcError
 from erc_core.features.audio import Clip, load_clip
 from erc_core.features.status import ClipStatus
 from erc_core.features.summary import Stopwatch, summary_line
@@ -29,9 +30,13 @@ SHARD = 128
 def main(params: Params, dataset: str) -> None:
     """Decode in shards, write in the order of the table, and count what failed."""
     folder = data_folder(dataset)
+    utterances = read_utterances(folder)
     unpacked = json.loads((folder / "ingest.json").read_text(encoding="utf-8"))["clips"] == "unpacked"
     clip_folder = folder / "unpacked" if unpacked else raw_folder(dataset, params.ingest[dataset])
-    utterances = read_utterances(folder)
+    if not clip_folder.is_dir() and utterances["audio_path"].count():
+        raise ErcError(
+            f"{clip_folder}: no such folder, but ingest found {utterances['audio_path'].count():,} clips there; put it back"
+        )
     paths = [clip_folder / path if path else None for path in utterances["audio_path"]]
     shards = [paths[start : start + SHARD] for start in range(0, len(paths), SHARD)]
     rows: list[tuple[str, str, float, str]] = []

@@ -14,7 +14,7 @@ from erc_core.corpora.table import labels_of, read_utterances
 from erc_core.device import describe_device, pick_device
 from erc_core.errors import ErcError
 from erc_core.models.save import save_model
-from erc_core.params.schema import Params, data_folder, dump, reports_folder
+from erc_core.params.schema import Params, data_folder, dump, raw_folder, reports_folder
 from erc_core.params.training import resolve_training
 from erc_core.quiet import quiet_transformers
 from erc_core.stage import run_dataset_stage
@@ -24,6 +24,7 @@ from erc_core.training.checkpoint import Checkpoint, run_key
 from erc_core.training.features import FeatureSet
 from erc_core.training.loop import Trainer, seed_everything
 from erc_core.training.precision import autocast_dtype
+from erc_core.training.task import UtteranceTask
 
 SECTIONS = ("model", "jfm", "icl", "train", "audio", "mel", "text")
 
@@ -42,7 +43,7 @@ def main(params: Params, dataset: str) -> None:
         if "A" in params.model.modality and not features.mel.lengths[features.split("train")].any():
             raise ErcError(
                 f"{dataset}: model.modality = {params.model.modality!r} needs speech, but no training utterance has a usable "
-                f"clip (see data/{dataset}/clips.parquet); use -S model.modality=T, or put the clips under data/raw/{dataset}"
+                f"clip (see data/{dataset}/clips.parquet); use -S model.modality=T, or put the clips under {raw_folder(dataset, params.ingest[dataset])}"
             )
         model = build_model(params, labels, features, params.train.seed)
         trained_parameters = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
@@ -54,15 +55,9 @@ def main(params: Params, dataset: str) -> None:
             flush=True,
         )
         checkpoint = Checkpoint(f"{dataset}-{run_key(inputs, settings | {'device': device.type})}")
-        trainer = Trainer(
-            model,
-            features,
-            train=params.train,
-            resolved=resolve_training(params.train, params.selected_backbone.training),
-            icl=params.icl,
-            device=device,
-            checkpoint=checkpoint,
-        )
+        resolved = resolve_training(params.train, params.selected_backbone.training)
+        task = UtteranceTask(model, features, train=params.train, resolved=resolved, icl=params.icl, device=device)
+        trainer = Trainer(task, train=params.train, resolved=resolved, device=device, checkpoint=checkpoint)
         trained = trainer.fit()
     text_encoder = params.selected_backbone.text_encoder
     description = {

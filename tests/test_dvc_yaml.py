@@ -7,7 +7,7 @@ import pytest
 from closure import ROOT, closure
 from ruamel.yaml import YAML
 
-STAGES = ("demo", "ingest", "resample", "card", "mel", "tokenize", "embed", "train", "evaluate", "report")
+STAGES = ("demo", "ingest", "resample", "card", "mel", "tokenize", "embed", "train", "evaluate", "study", "report")
 PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 # What each stage may not import, as it does not use it: start-up is paid at every run
@@ -18,6 +18,8 @@ HEAVY = {
     "card": {"torch", "torchaudio", "transformers", "timm", "sklearn"},
     "mel": {"transformers", "timm", "sklearn", "matplotlib"},
     "tokenize": {"torch", "torchaudio", "transformers", "timm", "sklearn", "matplotlib"},
+    "study": {"matplotlib", "statsmodels"},
+    "train": {"matplotlib", "statsmodels"},
     "embed": {"timm"},  # transformers itself imports torchaudio, soundfile and more where they are installed
     "report": {"torch", "torchaudio", "transformers", "timm"},
 }
@@ -29,7 +31,7 @@ def test_every_stage_is_in_the_pipeline():
 
 @pytest.mark.parametrize("name", STAGES)
 def test_deps_are_the_import_closure(name):
-    no_code = ("erc_core/reporting/style.mplstyle", "erc_core/reporting/templates")
+    no_code = ("erc_core/reporting/style.mplstyle", "erc_core/reporting/templates", "erc_core/study/paper_results.yaml")
     code = [dep for dep in PIPELINE[name]["deps"] if dep.startswith(("erc_core/", "stages/")) and dep not in no_code]
     expected = closure(name)
     listed = "\n".join(f"      - {path}" for path in expected)
@@ -54,8 +56,9 @@ def test_matrix_stages_name_their_dataset_everywhere(name):
     command = f"python -m stages.{name}"
     assert stage["desc"]
     if "matrix" in stage:
-        assert stage["matrix"] == {"dataset": "${datasets}"}
-        assert stage["cmd"] == command + " ${item.dataset}"
+        variants = {"variant": "${study.run}"} if name == "study" else {}
+        assert stage["matrix"] == {"dataset": "${datasets}"} | variants
+        assert stage["cmd"] == command + " ${item.dataset}" + " ${item.variant}" * bool(variants)
         for out in outs(stage):
             path = next(iter(out)) if isinstance(out, dict) else out
             assert "${item.dataset}" in path

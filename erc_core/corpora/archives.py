@@ -6,16 +6,19 @@ that a header says is believed: names are checked, links and devices are skipped
 
 import gzip
 import io
+import math
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from erc_core.corpora.corpus import DataIssue
 from erc_core.errors import ErcError
+from erc_core.progress import progress
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 20
@@ -79,6 +82,23 @@ class _Archive(tarfile.TarFile):
     ended_by = ""
 
 
+class _Chunks(io.RawIOBase):
+    """A stream of the bytes that an iterator yields, such as the one that shows progress."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self.chunks = chunks
+        self.rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self.rest = self.rest or memoryview(next(self.chunks, b""))
+        length = min(len(buffer), len(self.rest))
+        buffer[:length], self.rest = self.rest[:length], self.rest[length:]
+        return length
+
+
 class _Metered(io.RawIOBase):
     """A stream that reports how many bytes were read from it."""
 
@@ -127,7 +147,7 @@ class Unpacker:
         self.done = Unpacked()
 
     def unpack(self, archive: Path, folder: str = "") -> None:
-        """Unpack the wanted files of an archive.
+        """Unpack the wanted files of an archive, showing how much of it was read.
 
         Args:
             archive: A tar file, plain or compressed by gzip.
@@ -140,7 +160,14 @@ class Unpacker:
             with archive.open("rb") as file:
                 compressed = file.read(2) == GZIP_MAGIC
                 file.seek(0)
-                self._unpack_stream(file, compressed, str(archive), folder, is_outer=True)
+                chunks = progress(
+                    iter(partial(file.read, CHUNK), b""),
+                    total=math.ceil(archive.stat().st_size / CHUNK),
+                    desc=f"unpack {archive.name}",
+                    unit="MiB",
+                )
+                stream = io.BufferedReader(_Chunks(chunks), CHUNK)
+                self._unpack_stream(stream, compressed, str(archive), folder, is_outer=True)
         except OSError as error:
             raise ErcError(f"{archive}: not unpacked to {self.target}: {error.strerror or error}") from None
 

@@ -8,6 +8,8 @@ import polars as pl
 # Corpora that no person spoke: their scores say nothing about people
 SYNTHETIC = frozenset({"demo"})
 
+SECTION = "ingest.<dataset>"  # what messages call a dataset's section of params.yaml where its name is not known
+
 
 @dataclass(frozen=True)
 class DataIssue:

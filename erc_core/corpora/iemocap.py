@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from erc_core.corpora.corpus import Corpus, DataIssue
+from erc_core.corpora.corpus import SECTION, Corpus, DataIssue
 from erc_core.corpora.iemocap_files import DIALOGUE, Evaluation, read_evaluations, read_transcript, speaker_of
 from erc_core.corpora.iemocap_split import (
     COMMON_DEV_DIALOGUES,
@@ -28,6 +28,7 @@ from erc_core.corpora.iemocap_split import (
     split_dialogues,
 )
 from erc_core.corpora.table import SCHEMA
+from erc_core.corpora.text_repair import LONG_TEXT
 from erc_core.errors import ErcError
 from erc_core.params.data import IemocapIngest
 
@@ -61,12 +62,13 @@ class _Findings:
     n_unlabelled: int = 0  # transcript lines without an evaluation
 
 
-def read_iemocap(folder: Path, params: IemocapIngest) -> Corpus:
+def read_iemocap(folder: Path, params: IemocapIngest, section: str = SECTION) -> Corpus:
     """Read labels and texts, find each utterance's clip, and assign the splits of a fold.
 
     Args:
         folder: The release, or the folder that holds it; never written to.
         params: Section ingest.<dataset>.
+        section: The name of that section, for messages.
 
     Returns:
         One row for each utterance of the class set, by dialogue and turn; see erc_core.corpora.table.SCHEMA. Turns are
@@ -76,7 +78,7 @@ def read_iemocap(folder: Path, params: IemocapIngest) -> Corpus:
         ErcError: There is no release, the test session or all training sessions are missing, or a speaker of test is in
             another split.
     """
-    release = _find_release(folder)
+    release = _find_release(folder, section)
     found = _Findings()
     present = [session for session in SESSIONS if _evaluation_files(release, session)]
     for session in sorted(set(SESSIONS) - set(present)):
@@ -90,15 +92,20 @@ def read_iemocap(folder: Path, params: IemocapIngest) -> Corpus:
         )
     if params.fold not in present:
         raise ErcError(
-            f"{_evaluation_folder(release, params.fold)}: no evaluations there, but ingest.<dataset>.fold = {params.fold} "
+            f"{_evaluation_folder(release, params.fold)}: no evaluations there, but {section}.fold = {params.fold} "
             f"tests on session {params.fold}; found are the sessions {present}"
         )
     if len(present) == 1:
         raise ErcError(f"{release}: found is session {params.fold} alone, which is the test split: nothing to train on")
     rows: list[dict[str, Any]] = []
     for session in present:
-        for path in _evaluation_files(release, session):
-            rows += _read_dialogue(folder, release, session, path, params, found)
+        spoken = [
+            row
+            for path in _evaluation_files(release, session)
+            for row in _read_dialogue(folder, release, session, path, params, found)
+        ]
+        found.issues += _missing_clips(session, spoken)
+        rows += spoken
     if not rows:
         raise ErcError(f"{release}: no utterance has a label of {sorted(EMOTIONS[params.classes])}")
     splits = split_dialogues(dict.fromkeys(row["dialogue_id"] for row in rows), params)
@@ -118,19 +125,25 @@ def read_iemocap(folder: Path, params: IemocapIngest) -> Corpus:
     return Corpus(utterances, issues=found.issues, facts=_facts(utterances, params, found, n_shared))
 
 
-def _find_release(folder: Path) -> Path:
+def _find_release(folder: Path, section: str) -> Path:
     """Return the folder that holds the sessions."""
     candidates = (folder, folder / RELEASE)
     for release in candidates:
         if any(_evaluation_files(release, session) for session in SESSIONS):
             return release
     raise ErcError(
-        f"IEMOCAP was not found: looked in {' and '.join(map(str, candidates))}. Expected there: Session1 to Session5 of "
-        f"{RELEASE} (unpacked), each with dialog/EmoEvaluation/*.txt, dialog/transcriptions/*.txt and "
+        f"IEMOCAP was not found: looked in {' and '.join(map(str, candidates))}{_packed(folder)}. Expected there: Session1 "
+        f"to Session5 of {RELEASE} (unpacked), each with dialog/EmoEvaluation/*.txt, dialog/transcriptions/*.txt and "
         "sentences/wav/<dialogue>/<utterance>.wav. The corpus is licensed and never downloaded from here; ask its authors: "
         "IEMOCAP, SAIL lab, University of Southern California, sail.usc.edu/iemocap. If you have it elsewhere, name the "
-        "folder in params.yaml: ingest.iemocap.raw_dir"
+        f"folder in params.yaml: {section}.raw_dir"
     )
+
+
+def _packed(folder: Path) -> str:
+    """Return words about archives in a folder, if there are any: they have to be unpacked first."""
+    archives = sorted(path.name for path in folder.glob("*") if path.name.lower().endswith((".tar.gz", ".tgz", ".zip")))
+    return f"; found is {archives[0]}, which is read unpacked only" if archives else ""
 
 
 def _evaluation_folder(release: Path, session: int) -> Path:
@@ -171,9 +184,9 @@ def _read_dialogue(
         if not texts.get(name):
             detail = "no words in its transcript line" if name in texts else "no transcript line"
             found.issues.append(DataIssue(name, "missing_text", detail, "audio only: its text is empty"))
-        if clip is None:
-            wanted = (clip_folder / f"{name}.wav").relative_to(folder).as_posix()
-            found.issues.append(DataIssue(name, "missing_clip", f"{wanted} not found", "text only"))
+        if len(texts.get(name, "")) > LONG_TEXT:
+            detail = f"{len(texts[name]):,} characters"
+            found.issues.append(DataIssue(name, "long_text", detail, "kept; text.max_tokens cuts it"))
         rows.append(
             {
                 "utterance_id": name,
@@ -187,6 +200,24 @@ def _read_dialogue(
             }
         )
     return rows
+
+
+def _missing_clips(session: int, rows: Sequence[dict[str, Any]]) -> list[DataIssue]:
+    """Return an issue for each utterance without a clip, or a single one for a session that has none at all."""
+    missing = [row for row in rows if row["audio_path"] is None]
+    if missing and len(missing) == len(rows):
+        detail = f"no wav of its {len(rows):,} utterances in sentences/wav"
+        return [DataIssue(f"Session{session}", "no_clips", detail, "text only")]
+    folder = f"Session{session}/sentences/wav"
+    return [
+        DataIssue(
+            row["utterance_id"],
+            "missing_clip",
+            f"{folder}/{row['dialogue_id']}/{row['utterance_id']}.wav not found",
+            "text only",
+        )
+        for row in missing
+    ]
 
 
 def _by_time(evaluation: Evaluation) -> tuple[float, str]:

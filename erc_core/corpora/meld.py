@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from erc_core.corpora.archives import Unpacked, Unpacker, unpack_archives
-from erc_core.corpora.corpus import Corpus, DataIssue
+from erc_core.corpora.corpus import SECTION, Corpus, DataIssue
 from erc_core.corpora.meld_annotation import Annotation, name_of, read_annotation
 from erc_core.corpora.meld_clips import Matched, match_clips
 from erc_core.corpora.meld_layout import (
@@ -40,13 +40,14 @@ CAPPED_KINDS = ("clip_without_row", "link_outside", "unsafe_member", "repeated_m
 Archives = list[tuple[Path, str]]
 
 
-def read_meld(folder: Path, params: MeldIngest, unpack_to: Path) -> Corpus:
+def read_meld(folder: Path, params: MeldIngest, unpack_to: Path, section: str = SECTION) -> Corpus:
     """Read the annotation, and find each utterance's clip.
 
     Args:
         folder: The raw folder; never written to.
         params: Section ingest.<dataset>.
         unpack_to: Folder for what archives hold; exists and is empty.
+        section: The name of that section, for messages.
 
     Returns:
         One row for each annotated utterance that has a label of MELD; see erc_core.corpora.table.SCHEMA.
@@ -55,7 +56,7 @@ def read_meld(folder: Path, params: MeldIngest, unpack_to: Path) -> Corpus:
         ErcError: The annotation is missing or has not the columns that MELD has, or an archive is damaged.
     """
     if not folder.is_dir():
-        raise ErcError(expected(folder, "no such folder"))
+        raise ErcError(expected(folder, "no such folder", section))
     raw = search(folder)
     archives, issues = _choose_archives(raw)
     from_archives = bool(archives)
@@ -68,7 +69,7 @@ def read_meld(folder: Path, params: MeldIngest, unpack_to: Path) -> Corpus:
             wanted=lambda name: name in ANNOTATIONS.values() or (from_archives and is_clip(name)),
             inner=inner_split,
             max_bytes=params.max_unpacked_gb * GIGABYTE,
-            bound="ingest.meld.max_unpacked_gb",
+            bound=f"{section}.max_unpacked_gb",
         )
         unpacked = unpack_archives(unpacker, archives)
         held = search(unpack_to)
@@ -79,7 +80,7 @@ def read_meld(folder: Path, params: MeldIngest, unpack_to: Path) -> Corpus:
             clips = held
             if not held.clips:
                 raise ErcError(f"{archives[0][0]}: holds no clips: expected diaX_uttY.mp4 in a folder for each split")
-    annotations = {split: read_annotation(path, split) for split, path in _one_file_each(raw).items()}
+    annotations = {split: read_annotation(path, split) for split, path in _one_file_each(raw, section).items()}
     matched = match_clips(annotations, clips, prefer_twins=params.prefer_test_twins)
     found = [a for annotation in annotations.values() for a in annotation.issues]
     clip_issues = clips.issues if clips is not raw else []
@@ -126,7 +127,7 @@ def _all_archives(raw: Listing) -> Archives:
     return [(path, "") for path in raw.outer] or [(paths[0], split) for split, paths in raw.inner.items()]
 
 
-def _one_file_each(raw: Listing) -> dict[str, Path]:
+def _one_file_each(raw: Listing, section: str) -> dict[str, Path]:
     """Return split -> its CSV.
 
     Raises:
@@ -136,7 +137,10 @@ def _one_file_each(raw: Listing) -> dict[str, Path]:
     if absent:
         nothing = len(absent) == len(ANNOTATIONS)
         found = "no annotation of MELD" if nothing else f"{' and '.join(absent)} not found"
-        raise ErcError(expected(raw.folder, found))
+        links = [issue.where for issue in raw.issues if issue.kind == "link_outside"]
+        if links:
+            found += f"; links that lead out of the folder are not followed, such as {links[0]}"
+        raise ErcError(expected(raw.folder, found, section))
     chosen = {}
     for split in ANNOTATIONS:
         first, *others = raw.annotations[split]

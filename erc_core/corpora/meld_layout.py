@@ -119,14 +119,14 @@ def split_of(folder: PurePosixPath) -> str | None:
     return None
 
 
-def expected(folder: Path, found: str) -> str:
+def expected(folder: Path, found: str, section: str) -> str:
     """Return the message for a folder that has no annotation: where was looked, what belongs there, where it is asked for."""
     return (
         f"{folder}: {found} (looked there and up to {MAX_DEPTH} folders below). Expected: "
         f"{', '.join(ANNOTATIONS.values())}, and the clips as MELD.Raw.tar.gz, as its train.tar.gz, dev.tar.gz and "
         f"test.tar.gz, or as folders {'/, '.join(CLIP_FOLDERS.values())}/ of diaX_uttY.mp4 (wav and flac are read too; "
         f"without any clip, model.modality: T works). The corpus is asked for from its authors: {PAGE}. If it lies "
-        f"elsewhere, say where in params.yaml: ingest.meld.raw_dir"
+        f"elsewhere, say where in params.yaml: {section}.raw_dir"
     )
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from erc_core.corpora.own_cells import SPLIT_OF, ClipFolder, clean, parse_turn
 from erc_core.corpora.own_file import Row
 from erc_core.corpora.own_findings import HEADER_ROW, Findings, quoted
-
-LONG_TEXT = 2000  # characters; about four times what an encoder of 128 tokens sees
+from erc_core.corpora.text_repair import LONG_TEXT
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from erc_core.corpora.corpus import Corpus
+from erc_core.corpora.corpus import SECTION, Corpus
 from erc_core.corpora.own_cells import ClipFolder, alike
 from erc_core.corpora.own_columns import match_columns
 from erc_core.corpora.own_file import SUFFIXES, read_file
@@ -19,12 +19,13 @@ from erc_core.errors import ErcError
 from erc_core.params.data import TableIngest
 
 
-def read_own_table(folder: Path, params: TableIngest) -> Corpus:
+def read_own_table(folder: Path, params: TableIngest, section: str = SECTION) -> Corpus:
     """Read the table, find the clips, and split the utterances where the table does not.
 
     Args:
         folder: The raw folder; the table and all clips lie inside it.
         params: Section ingest.<dataset>.
+        section: The name of that section, for messages.
 
     Returns:
         One row for each row of the table that is not blank, in its order; see erc_core.corpora.table.SCHEMA.
@@ -33,7 +34,7 @@ def read_own_table(folder: Path, params: TableIngest) -> Corpus:
         ErcError: The file cannot be read, or holds what its author must mend: every such place is told by row and
             column, one line each, at most 50.
     """
-    path = _table_path(folder, params.file)
+    path = _table_path(folder, params.file, section)
     findings = Findings(str(path))
     table = read_file(path, findings)
     complete = not findings.problems
@@ -56,7 +57,12 @@ def read_own_table(folder: Path, params: TableIngest) -> Corpus:
     )
 
 
-def _table_path(folder: Path, name: str) -> Path:
+def _table_path(folder: Path, name: str, section: str) -> Path:
+    if not folder.is_dir():
+        raise ErcError(
+            f"{folder}: no such folder. Expected there: {name}, one table of the corpus ({', '.join(SUFFIXES)}), and the clips "
+            f"that it names; docs/own_corpus.md says more. If it lies elsewhere, say where in params.yaml: {section}.raw_dir"
+        )
     path, raw = folder / name, os.path.realpath(folder)
     try:
         inside = Path(os.path.realpath(path)).is_relative_to(raw)
@@ -64,11 +70,11 @@ def _table_path(folder: Path, name: str) -> Path:
     except (OSError, ValueError):  # too long for a name, or NUL in it
         inside, is_file = True, False
     if not inside:
-        raise ErcError(f"{path}: `file` must lie inside the raw folder; raw_dir chooses another folder")
+        raise ErcError(f"{path}: `file` must lie inside the raw folder; {section}.raw_dir chooses another folder")
     if not is_file:
         tables = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES)
         listed = f"found {', '.join(tables[:5])}" if tables else f"no {', '.join(SUFFIXES)} file is there"
-        raise ErcError(f"{path}: not found; {listed}")
+        raise ErcError(f"{path}: not found; {listed}. {section}.file names the table, {section}.raw_dir its folder")
     return path
 
 

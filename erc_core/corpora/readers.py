@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from erc_core.corpora.corpus import Corpus
+from erc_core.corpora.corpus import SECTION, Corpus
 from erc_core.corpora.iemocap import read_iemocap
 from erc_core.corpora.meld import read_meld
 from erc_core.corpora.own_table import read_own_table
@@ -11,13 +11,14 @@ from erc_core.corpora.table import check_utterances
 from erc_core.params.data import IngestParams
 
 
-def read_corpus(folder: Path, params: IngestParams, unpack_to: Path) -> Corpus:
+def read_corpus(folder: Path, params: IngestParams, unpack_to: Path, section: str = SECTION) -> Corpus:
     """Read a raw folder in its format and check what came of it.
 
     Args:
         folder: The raw folder; never written to.
         params: Section ingest.<dataset>; its `format` chooses the reader.
         unpack_to: Folder for what archives hold; exists and is empty.
+        section: The name of that section, for messages.
 
     Raises:
         ErcError: The folder is missing, or its files are not what the format has; says what is expected there, and for a
@@ -25,9 +26,9 @@ def read_corpus(folder: Path, params: IngestParams, unpack_to: Path) -> Corpus:
     """
     match params.format:
         case "meld":
-            corpus = read_meld(folder, params, unpack_to)
+            corpus = read_meld(folder, params, unpack_to, section)
         case "iemocap":
-            corpus = read_iemocap(folder, params)
+            corpus = read_iemocap(folder, params, section)
         case "table":
-            corpus = read_own_table(folder, params)
+            corpus = read_own_table(folder, params, section)
     return replace(corpus, utterances=check_utterances(corpus.utterances, str(folder)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from erc_core.errors import ErcError
 
+LONG_TEXT = 2000  # characters; about four times what an encoder of 128 tokens sees, so no utterance
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 _LINE_ENDS = re.compile(rb"(?<=\n)|(?<=\r)(?!\n)")

@@ -13,6 +13,8 @@ from erc_core.reporting.formats import count, plural
 NAMES_SHOWN = 10
 NAME_WIDTH = 60  # characters of a name that comes from the corpus
 SMALL_CLASS = 10  # utterances in train
+FEW_SILENT = 0.05  # share of a split; of MELD as published it is 0.1%, of an archive unpacked in part far more
+FEWEST_SILENT = 5  # utterances: in a small corpus a single clip is more than the share
 
 Result = Literal["pass", "fail", "warning", "information", "not applicable"]
 
@@ -84,6 +86,7 @@ def run_checks(source: CardSource) -> CheckResults:
         _classes_in_splits(table),
         _small_classes(table),
         _content(table),
+        _audio(table),
     ]
     return CheckResults(checks, pairs + audio_only)
 
@@ -227,3 +230,22 @@ def _content(table: pl.DataFrame) -> Check:
         return Check(name, "pass", f"{count(text)} of {count(len(table))} have text, {count(audio)} have audio")
     words = f"{plural(len(empty), 'utterance')} with neither text nor audio: {names_in_words(empty)}"
     return Check(name, "fail", words, (words,))
+
+
+def _audio(table: pl.DataFrame) -> Check:
+    name = f"In every split all but {FEW_SILENT:.0%} of the utterances have audio that can be used"
+    n = table["audio_hash"].count()
+    if not n:
+        return Check(
+            name, "not applicable", f"none of {plural(len(table), 'utterance')} has any: only text can be learned"
+        )
+    parts = [(split, table.filter(pl.col("split") == split)["audio_hash"]) for split in SPLITS]
+    silent = [
+        f"{count(audio.null_count())} of {plural(len(audio), 'utterance')} of {split}"
+        for split, audio in parts
+        if audio.null_count() > max(FEW_SILENT * len(audio), FEWEST_SILENT)
+    ]
+    if not silent:
+        return Check(name, "pass", f"{count(n)} of {count(len(table))} have it")
+    words = f"no audio in {', '.join(silent)}"
+    return Check(name, "warning", words, (f"{words}; if they should have, look at the raw folder",))

@@ -5,12 +5,14 @@ utterances would give intervals that are too narrow. The unit of resampling is t
 bootstrap; percentile interval of Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3).
 
 A score needs no more of a dialogue than its confusion matrix, and the matrix of a resample is the sum over its
-dialogues. That makes thousands of resamples a few array operations.
+dialogues. That makes thousands of resamples one product of matrices: how often each dialogue was drawn, times the
+counts of each dialogue.
 
-Shape suffixes: D dialogues, C classes; S scores are accuracy, weighted F1, macro F1, then F1 of each class (3 + C).
+Shape suffixes: D dialogues, C classes, R resamples; S scores are accuracy, weighted F1, macro F1, then F1 of each class
+(3 + C).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +21,11 @@ from scipy.stats import bootstrap
 
 from erc_core.evaluation.scores import check_labels
 
-# Bytes of the gathered matrices of one batch of resamples
+# Bytes of the arrays of one batch of resamples
 BATCH_BYTES = 64 * 2**20
+
+# Counts are whole numbers; sums of resamples come as floats
+Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def dialogue_confusions(
     return counts_DCC
 
 
-def scores_from_confusion(confusion_CC: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def scores_from_confusion(confusion_CC: Counts) -> npt.NDArray[np.float64]:
     """Compute all scores from confusion matrices, any number of them at once.
 
     For class c with hits h, gold count g and predicted count p, F1 = 2h / (g + p), the harmonic mean of h/p and h/g;
@@ -101,6 +106,70 @@ def scores_from_confusion(confusion_CC: npt.NDArray[np.int64]) -> npt.NDArray[np
     return np.concatenate([np.stack([acc, wf1, macro_f1]), np.moveaxis(f1_C, -1, 0)])
 
 
+@dataclass(frozen=True)
+class Resamples:
+    """Values of S statistics over R resamples of the dialogues.
+
+    Attributes:
+        values_SR: (S, R) value of each statistic in each resample.
+        low_S: (S,) lower ends of the percentile intervals.
+        high_S: (S,) upper ends.
+    """
+
+    values_SR: npt.NDArray[np.float64]
+    low_S: npt.NDArray[np.float64]
+    high_S: npt.NDArray[np.float64]
+
+
+def resample_dialogues(
+    confusions_DCC: npt.NDArray[np.int64],
+    statistics: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
+    *,
+    samples: int,
+    confidence: float,
+    seed: int,
+) -> Resamples:
+    """Resample dialogues with replacement and compute statistics of each resample.
+
+    Args:
+        confusions_DCC: (D, ..., C, C) counts of each of at least two dialogues, see dialogue_confusions; what stands
+            between, such as two systems, is resampled together.
+        statistics: Turns the (R, ..., C, C) counts of R resamples into (S, R) values. It gets whole numbers as floats.
+        samples: Number of resamples.
+        confidence: Of the intervals, such as 0.95.
+        seed: Of the resamples: the same seed and number of dialogues give the same resamples.
+
+    Returns:
+        The values and their percentile intervals. Memory grows with `samples` by S values each, not by the dialogues.
+    """
+    n_dialogues = len(confusions_DCC)
+    counts = confusions_DCC.reshape(n_dialogues, -1).astype(np.float64)
+
+    def of_drawn(drawn_RD: npt.NDArray[np.int64], axis: int = -1) -> npt.NDArray[np.float64]:
+        # scipy hands over indices of dialogues and names the axis that holds them: the last
+        offset_R1 = n_dialogues * np.arange(len(drawn_RD))[:, None]
+        times_RD = np.bincount((drawn_RD + offset_R1).ravel(), minlength=drawn_RD.size).reshape(drawn_RD.shape)
+        # Float products run in BLAS, and sums of whole numbers are exact in any order: no result depends on the batch
+        summed = times_RD.astype(np.float64) @ counts
+        return statistics(summed.reshape(-1, *confusions_DCC.shape[1:]))
+
+    # Of one resample: draws, draws with offset, times as integers and as floats; counts and their parts while scored
+    resample_bytes = 8 * (4 * n_dialogues + 4 * counts.shape[1])
+    result = bootstrap(
+        (np.arange(n_dialogues),),
+        of_drawn,
+        n_resamples=samples,
+        batch=max(1, BATCH_BYTES // resample_bytes),
+        vectorized=True,
+        axis=-1,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    ends = result.confidence_interval
+    return Resamples(values_SR=result.bootstrap_distribution, low_S=ends.low, high_S=ends.high)
+
+
 def bootstrap_intervals(
     confusions_DCC: npt.NDArray[np.int64], labels: Sequence[str], samples: int, confidence: float, seed: int
 ) -> Intervals:
@@ -120,27 +189,13 @@ def bootstrap_intervals(
     Returns:
         The intervals; all None with a single dialogue, which has nothing to be resampled.
     """
-    n_dialogues = len(confusions_DCC)
-    if n_dialogues < 2:
+    if len(confusions_DCC) < 2:
         return Intervals(acc=None, wf1=None, macro_f1=None, f1=dict.fromkeys(labels))
-
-    def statistic(dialogues: npt.NDArray[np.int64], axis: int = -1) -> npt.NDArray[np.float64]:
-        # scipy hands over (batch, D) indices of dialogues and takes (S, batch) scores
-        return scores_from_confusion(confusions_DCC[dialogues].sum(axis=axis - 2))
-
-    result = bootstrap(
-        (np.arange(n_dialogues),),
-        statistic,
-        n_resamples=samples,
-        batch=max(1, BATCH_BYTES // confusions_DCC.nbytes),
-        vectorized=True,
-        axis=-1,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(seed),
+    resamples = resample_dialogues(
+        confusions_DCC, scores_from_confusion, samples=samples, confidence=confidence, seed=seed
     )
-    ends = result.confidence_interval
-    intervals = [Interval(float(low), float(high)) for low, high in zip(ends.low, ends.high, strict=True)]
+    ends = zip(resamples.low_S, resamples.high_S, strict=True)
+    intervals = [Interval(float(low), float(high)) for low, high in ends]
     in_gold_C = confusions_DCC.sum(axis=(0, 2)) > 0
     by_class = zip(labels, intervals[3:], in_gold_C, strict=True)
     return Intervals(

@@ -54,6 +54,7 @@ def gather_facts(dataset: str, model: dict[str, Any], utterances: pl.DataFrame, 
             for row in problems.iter_rows(named=True)
         ],
         "truncated_texts": truncated,
+        "ingest": json.loads((folder / "ingest.json").read_text(encoding="utf-8"))["facts"],
         "training": json.loads((reports / "training.json").read_text(encoding="utf-8")),
         "versions": versions(),
         "commit": commit(),

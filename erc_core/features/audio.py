@@ -60,11 +60,11 @@ def load_clip(path: Path | None, params: AudioParams) -> Clip:
     Returns:
         The speech, or an empty clip with the status that says why.
     """
-    if path is None or not path.exists():
-        return _without_audio(ClipStatus.MISSING, "no such clip in the corpus")
-    if path.stat().st_size == 0:
-        return _without_audio(ClipStatus.EMPTY, "the file has no bytes")
     try:
+        if path is None or not path.exists():
+            return _without_audio(ClipStatus.MISSING, "no such clip in the corpus")
+        if path.stat().st_size == 0:
+            return _without_audio(ClipStatus.EMPTY, "the file has no bytes")
         sound = decode(path, params.max_seconds)
     except Exception as error:  # a damaged file makes decoders raise anything, and one clip must not end a corpus
         return _without_audio(ClipStatus.UNDECODABLE, _reason(error))

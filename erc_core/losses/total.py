@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from erc_core.losses.icl import icl_loss
-from erc_core.models.classifier import Output
+from erc_core.models.batch import Output
 from erc_core.params.model import ICLParams
 
 

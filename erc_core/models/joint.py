@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from transformers.models.bert.modeling_bert import BertLayer
 
 from erc_core.models.parts import BertParts, VitParts, attend
-from erc_core.models.transformers import run_bert, run_vit
 
 
 class JointMLP(nn.Module):
@@ -19,7 +18,13 @@ class JointMLP(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, width))
+        linears = nn.Linear(width, width // 2), nn.Linear(width // 2, width)
+        self.layers = nn.Sequential(linears[0], nn.ReLU(), linears[1])
+        # weights that keep the size of what passes (He et al. 2015): torch's own would let a joint vector arrive in the
+        # other transformer at a quarter of the size of what it is to be compared with there
+        for linear in linears:
+            nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+            nn.init.zeros_(linear.bias)
 
     def forward(self, joint_BJD: Tensor) -> Tensor:
         """Map (B, J, D) to (B, J, D)."""
@@ -66,38 +71,52 @@ class JointBlock(nn.Module):
             self.mlp = JointMLP(width)
             self.mlp_prime = JointMLP(width)
 
-    def forward(self, f_m_BPD: Tensor, mask_BP: Tensor, f_t_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, f_m_BPD: Tensor, mask_BP: Tensor, f_t_BTD: Tensor, mask_BT: Tensor, *, cls_only: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Return the next F_m (B, P, D) and F_t (B, T, D).
 
         The passes of one layer share their projections, and only the positions that are read on are computed; see
         erc_core.models.parts.
+
+        Args:
+            f_m_BPD: Speech, CLS first.
+            mask_BP: True where there is something to attend to.
+            f_t_BTD: Text, CLS first.
+            mask_BT: True where there is something to attend to.
+            cls_only: Return the CLS positions alone, (B, 1, D) each: all that is read of the last block.
         """
+        v, l = VitParts(self.V), BertParts(self.L)  # noqa: E741
+        f_m, f_t = v.project(f_m_BPD), l.project(f_t_BTD)
+        read_m, read_t = (slice(0, 1), slice(0, 1)) if cls_only else (slice(None), slice(None))
         if not self.joint_len:
-            return run_vit(self.V, f_m_BPD, mask_BP), run_bert(self.L, f_t_BTD, mask_BT)
+            next_m_BPD = v.finish(f_m_BPD[:, read_m], attend(v, f_m.q_BHSE[:, :, read_m], [f_m], mask_BP))
+            next_t_BTD = l.finish(f_t_BTD[:, read_t], attend(l, f_t.q_BHSE[:, :, read_t], [f_t], mask_BT))
+            return next_m_BPD, next_t_BTD
         batch = len(f_m_BPD)
         mask_BPJ = F.pad(mask_BP, (0, self.joint_len), value=True)
         mask_BTJ = F.pad(mask_BT, (0, self.joint_len), value=True)
-        v, l = VitParts(self.V), BertParts(self.L)  # noqa: E741
         v_prime = VitParts(self.V_text_to_mel) if self.V_text_to_mel else v
         l_prime = BertParts(self.L_text_to_mel) if self.L_text_to_mel else l
-        f_m, f_t = v.project(f_m_BPD), l.project(f_t_BTD)
         f_m_prime = f_m if v_prime is v else v_prime.project(f_m_BPD)
         f_t_prime = f_t if l_prime is l else l_prime.project(f_t_BTD)
 
         # (1) [m_hat, v_hat] = V(F_m (+) v), of which v_hat is read on
-        v_BJD = self.v_JD.expand(batch, -1, -1)
-        joint = v.project(v_BJD)
-        v_hat_BJD = v.finish(v_BJD, attend(v, joint.q_BHSE, [f_m, joint], mask_BPJ))
+        joint = v.project(self.v_JD[None]).expand(batch)
+        v_hat_BJD = v.finish(self.v_JD.expand(batch, -1, -1), attend(v, joint.q_BHSE, [f_m, joint], mask_BPJ))
         v_bar_BJD = self.mlp(v_hat_BJD)
         # (2) [F_t_next, _] = L(F_t (+) v_bar)
-        next_t_BTD = l.finish(f_t_BTD, attend(l, f_t.q_BHSE, [f_t, l.project(v_bar_BJD)], mask_BTJ))
+        attended_BHTE = attend(l, f_t.q_BHSE[:, :, read_t], [f_t, l.project(v_bar_BJD)], mask_BTJ)
+        next_t_BTD = l.finish(f_t_BTD[:, read_t], attended_BHTE)
         # (3) [t_hat, v'_hat] = L'(F_t (+) v'), of which v'_hat is read on
-        v_prime_BJD = self.v_prime_JD.expand(batch, -1, -1)
-        joint = l_prime.project(v_prime_BJD)
-        v_hat_BJD = l_prime.finish(v_prime_BJD, attend(l_prime, joint.q_BHSE, [f_t_prime, joint], mask_BTJ))
+        joint = l_prime.project(self.v_prime_JD[None]).expand(batch)
+        v_hat_BJD = l_prime.finish(
+            self.v_prime_JD.expand(batch, -1, -1), attend(l_prime, joint.q_BHSE, [f_t_prime, joint], mask_BTJ)
+        )
         v_bar_BJD = self.mlp_prime(v_hat_BJD)
         # (4) [F_m_next, _] = V'(F_m (+) v'_bar)
-        next_m_BPD = v_prime.finish(
-            f_m_BPD, attend(v_prime, f_m_prime.q_BHSE, [f_m_prime, v_prime.project(v_bar_BJD)], mask_BPJ)
+        attended_BHPE = attend(
+            v_prime, f_m_prime.q_BHSE[:, :, read_m], [f_m_prime, v_prime.project(v_bar_BJD)], mask_BPJ
         )
+        next_m_BPD = v_prime.finish(f_m_BPD[:, read_m], attended_BHPE)
         return next_m_BPD, next_t_BTD

@@ -11,6 +11,8 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from erc_core.models.spec_augment import SpecAugment
+
 
 class MelPatchEmbedding(nn.Module):
     """A ViT's patch embedding, CLS token and position embedding, brought to one-channel spectrograms of any length.
@@ -62,6 +64,7 @@ class MelPatchEmbedding(nn.Module):
         self.cls_position_D = nn.Parameter(grid[0, 0].detach().clone())
         self.position_PD = nn.Parameter(patches.detach().clone())
         self.patchout = 0.0
+        self.spec_augment = SpecAugment(freq_mask=0.0, time_mask=0.0, masks=0)
         self.register_buffer("mean", torch.zeros(n_mels))
         self.register_buffer("std", torch.ones(n_mels))
 
@@ -74,7 +77,8 @@ class MelPatchEmbedding(nn.Module):
         """Embed a batch.
 
         While training, the share `patchout` of the patch positions is left out, other ones in every batch (Koutini et
-        al. 2022, "Efficient training of audio transformers with patchout"): less to compute, and less to overfit.
+        al. 2022, "Efficient training of audio transformers with patchout"): less to compute, and less to overfit. And
+        `spec_augment` hides bands of time and frequency, other ones of every clip.
 
         Args:
             mel_BFM: Log-mel frames, padded with anything to the longest of the batch.
@@ -93,14 +97,23 @@ class MelPatchEmbedding(nn.Module):
         real_BF = torch.arange(frames, device=mel_BFM.device) < frames_B[:, None]
         # zero after standardisation is the train split's mean: what a partial patch is filled up with
         standard_BFM = torch.where(real_BF[:, :, None], (mel_BFM - self.mean) / self.std, 0.0)
+        if self.training:
+            standard_BFM = self.spec_augment(standard_BFM, frames_B)
         padded_BFM = F.pad(standard_BFM, (0, self.rows * self.patch - bins, 0, columns * self.patch - frames))
-        grid_BDKR = self.projection(padded_BFM[:, None])  # time is the first spatial axis here
-        patches_BPD = grid_BDKR.flatten(2).transpose(1, 2) + self.position_PD[: columns * self.rows]
-        cls_B1D = (self.cls_D + self.cls_position_D).expand(batch, 1, -1)
-        column_BP = torch.arange(columns, device=mel_BFM.device).repeat_interleave(self.rows)
-        mask_BP = column_BP * self.patch < frames_B[:, None]
+        column_P = torch.arange(columns, device=mel_BFM.device).repeat_interleave(self.rows)
+        mask_BP = column_P * self.patch < frames_B[:, None]
+        # patches as rows of pixels, time before frequency like the kernel, so that those left out are never projected
+        pixels_BPX = (
+            padded_BFM.view(batch, columns, self.patch, self.rows, self.patch)
+            .transpose(2, 3)
+            .reshape(batch, columns * self.rows, -1)
+        )
+        position_PD = self.position_PD[: columns * self.rows]
         if self.training and self.patchout:
             positions = columns * self.rows
             kept = torch.randperm(positions)[: max(1, round(positions * (1 - self.patchout)))].to(mel_BFM.device)
-            patches_BPD, mask_BP = patches_BPD[:, kept], mask_BP[:, kept]
+            pixels_BPX, mask_BP, position_PD = pixels_BPX[:, kept], mask_BP[:, kept], position_PD[kept]
+        kernel = self.projection
+        patches_BPD = F.linear(pixels_BPX, kernel.weight.flatten(1), kernel.bias) + position_PD
+        cls_B1D = (self.cls_D + self.cls_position_D).expand(batch, 1, -1)
         return torch.cat([cls_B1D, patches_BPD], dim=1), F.pad(mask_BP, (1, 0), value=True)

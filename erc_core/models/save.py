@@ -17,8 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from erc_core.errors import ErcError
-from erc_core.models.classifier import JFMClassifier
 from erc_core.models.config import ModelConfig
+from erc_core.models.make import make_classifier
+from erc_core.models.streams import UtteranceClassifier
 from erc_core.models.transformers import bert_from_architecture, vit_from_architecture
 from erc_core.store.atomic import atomic_folder, write_json
 
@@ -35,7 +36,7 @@ class SavedModel:
         description: The whole of config.json.
     """
 
-    model: JFMClassifier
+    model: UtteranceClassifier
     description: dict[str, Any]
 
 
@@ -70,7 +71,7 @@ def load_model(folder: Path) -> SavedModel:
     try:
         description = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         config = ModelConfig.model_validate(description["model"])
-        model = JFMClassifier(config, bert_from_architecture(config.bert), vit_from_architecture(config.vit))
+        model = make_classifier(config, bert_from_architecture(config.bert), vit_from_architecture(config.vit))
         model.load_state_dict(load_file(folder / WEIGHTS_FILE))
     except FileNotFoundError as error:
         missing = error.filename or folder / WEIGHTS_FILE  # safetensors does not say which

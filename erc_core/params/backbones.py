@@ -76,6 +76,8 @@ class BackboneTraining(Section):
     schedule: Literal["constant", "linear", "cosine"]
     warmup: float = Field(ge=0, lt=1)
     patchout: float = Field(ge=0, lt=1)
+    freq_mask: float = Field(ge=0, lt=1)
+    time_mask: float = Field(ge=0, lt=1)
 
 
 class BackboneParams(Section):

@@ -2,15 +2,26 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from erc_core.params.section import Section
 
 
 class ModelParams(Section):
-    """Which streams the model has."""
+    """Which streams the model has, and what joins them."""
 
     modality: Literal["T", "A", "T+A"]
+    fusion: Literal["jfm", "late", "cfa", "concatenate"] = "jfm"
+    vit_layers: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _two_streams_to_fuse(self) -> "ModelParams":
+        if self.fusion != "jfm" and self.modality != "T+A":
+            raise ValueError(
+                f"fusion = {self.fusion!r}: allowed is 'jfm' while model.modality is {self.modality!r}; "
+                "the other fusions join two streams"
+            )
+        return self
 
 
 class JFMParams(Section):

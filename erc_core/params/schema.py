@@ -10,9 +10,11 @@ from erc_core.params.backbones import BackboneParams
 from erc_core.params.data import AudioParams, DemoParams, IngestParams, MelParams, TextParams
 from erc_core.params.model import ICLParams, JFMParams, ModelParams
 from erc_core.params.section import Section
+from erc_core.params.study import StudyParams
 from erc_core.params.training import EvaluateParams, ParallelParams, ReportParams, TrainParams
 
 DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+RESERVED_NAMES = ("raw", "results", "study", "figures", "tables")  # folders beside those of the datasets
 
 
 class Params(Section):
@@ -29,6 +31,7 @@ class Params(Section):
     jfm: JFMParams
     icl: ICLParams
     train: TrainParams
+    study: StudyParams
     evaluate: EvaluateParams
     report: ReportParams
     parallel: ParallelParams
@@ -42,6 +45,8 @@ class Params(Section):
                 raise ValueError(
                     f"{name!r}: allowed are lower-case letters, digits, - and _, as the name becomes a folder"
                 )
+            if name in RESERVED_NAMES:
+                raise ValueError(f"{name!r}: is the name of a folder of the pipeline; call the dataset something else")
         if len(set(names)) < len(names):
             raise ValueError(f"{names}: allowed is each dataset once")
         return names
@@ -88,26 +93,40 @@ class Params(Section):
                 f"mel.f_max = {self.mel.f_max:g}: allowed is more than mel.f_min ({self.mel.f_min:g} Hz) and at most "
                 f"half of audio.sample_rate ({self.audio.sample_rate / 2:g} Hz)"
             )
-        for name in ("bert", "vit"):
-            part = getattr(backbone, name)
-            if part.source == "config" and self.jfm.n_blocks > part.depth:
-                found.append(f"jfm.n_blocks = {self.jfm.n_blocks}: allowed is 1 to {key}.{name}.depth ({part.depth})")
+        found += self._depth_problems("", self.model, self.jfm)
+        for variant in self.study.run:
+            for point in self.study.points(variant):
+                place = f"study.variants.{variant}: " if variant != "full" else "study.base: "
+                found += self._depth_problems(place, point.configuration.model, point.configuration.jfm)
         if self.icl.weight > 0 and self.train.batch_size < 2:
             found.append(
                 f"train.batch_size = {self.train.batch_size}: allowed is 2 or more while icl.weight is "
                 f"{self.icl.weight:g}; the contrastive loss compares the utterances of a batch"
             )
-        for name, low, high in (("lr", 0, None), ("epochs", 0, None), ("warmup", None, 1), ("patchout", None, 1)):
+        above_0, shares = ("lr", "epochs"), ("warmup", "patchout", "freq_mask", "time_mask")
+        for name in (*above_0, *shares):
             value = getattr(self.train, name)
             if value == "auto":
                 continue
-            if (low is not None and value <= low) or (high is not None and not 0 <= value < high):
-                allowed = "0 up to 1" if high else "more than 0"
+            if (name in above_0 and value <= 0) or (name in shares and not 0 <= value < 1):
+                allowed = "0 up to 1" if name in shares else "more than 0"
                 found.append(f"train.{name} = {value:g}: allowed is auto, or {allowed}")
         for name in ("workers", "threads"):
             count = getattr(self.parallel, name)
             if count != "auto" and count < 1:
                 found.append(f"parallel.{name} = {count}: allowed is auto, or 1 or more")
+        return found
+
+    def _depth_problems(self, place: str, model: ModelParams, jfm: JFMParams) -> list[str]:
+        """Return what asks for more layers than the backbone has."""
+        found, key, backbone = [], f"backbones.{self.backbone}", self.selected_backbone
+        for name in ("bert", "vit"):
+            part = getattr(backbone, name)
+            if part.source == "config" and jfm.n_blocks > part.depth:
+                found.append(f"{place}jfm.n_blocks = {jfm.n_blocks}: allowed is 1 to {key}.{name}.depth ({part.depth})")
+        vit, layers = backbone.vit, model.vit_layers
+        if vit.source == "config" and layers is not None and layers > vit.depth:
+            found.append(f"{place}model.vit_layers = {layers}: allowed is null, or 1 to {key}.vit.depth ({vit.depth})")
         return found
 
     @property
@@ -124,7 +143,7 @@ def data_folder(dataset: str) -> Path:
 def raw_folder(dataset: str, ingest: IngestParams | None = None) -> Path:
     """Return the folder that holds a dataset as its authors ship it; only `demo` is ever written there."""
     if ingest is not None and ingest.raw_dir is not None:
-        return Path(ingest.raw_dir)
+        return Path(ingest.raw_dir).expanduser()
     return Path("data/raw") / dataset
 
 

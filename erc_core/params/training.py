@@ -20,6 +20,9 @@ class TrainParams(Section):
     schedule: Literal["auto", "constant", "linear", "cosine"]
     warmup: float | Literal["auto"]
     patchout: float | Literal["auto"]
+    freq_mask: float | Literal["auto"]
+    time_mask: float | Literal["auto"]
+    masks: int = Field(ge=1)
     patience: int = Field(ge=1)
     grad_clip: float = Field(ge=0)
     precision: Literal["auto", "float32", "bfloat16"]
@@ -35,6 +38,9 @@ class ResolvedTraining(Section):
     schedule: Literal["constant", "linear", "cosine"]
     warmup: float
     patchout: float
+    freq_mask: float
+    time_mask: float
+    masks: int
 
 
 def resolve_training(train: TrainParams, backbone: BackboneTraining) -> ResolvedTraining:
@@ -45,6 +51,9 @@ def resolve_training(train: TrainParams, backbone: BackboneTraining) -> Resolved
         schedule=backbone.schedule if train.schedule == "auto" else train.schedule,
         warmup=backbone.warmup if train.warmup == "auto" else train.warmup,
         patchout=backbone.patchout if train.patchout == "auto" else train.patchout,
+        freq_mask=backbone.freq_mask if train.freq_mask == "auto" else train.freq_mask,
+        time_mask=backbone.time_mask if train.time_mask == "auto" else train.time_mask,
+        masks=train.masks,
     )
 
 

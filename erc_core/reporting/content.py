@@ -101,6 +101,7 @@ class Results(_Record):
     clips: dict[str, int]
     problems: list[Problem]
     truncated_texts: int
+    ingest: dict[str, Any]
     training: TrainingSummary
     weights: str | list[str] | dict[str, str]
     versions: dict[str, str]

@@ -61,8 +61,15 @@ def data_section(content: DatasetContent, drawn: Drawn, numbering: Numbering) ->
         f"Grouped bars of the share of each class by split; the counts are in Table {classes.number}.",
         drawn,
     )
-    blocks: list[Block] = [sizes, classes, picture, _clips(content, numbering)]
-    if results.problems:
+    facts = numbering.table(
+        f"{name}: facts of ingest. The data card, {name}/data.md beside this report, has the lengths and the checks for leaks.",
+        [Column("Fact"), Column("Value", "number")],
+        [(fact, value(found)) for fact, found in results.ingest.items()],
+    )
+    blocks: list[Block] = [sizes, classes, picture, facts, _clips(content, numbering)]
+    if results.clips.get(ClipStatus.MISSING, 0) == sum(results.clips.values()):
+        blocks.append(Paragraph("The corpus has no clip at all: it is read as text."))
+    elif results.problems:
         blocks.append(_problems(content, numbering))
         hidden = len(results.problems) - PROBLEMS_SHOWN
         if hidden > 0:

@@ -1,28 +1,56 @@
 """What a report is made of, before it becomes HTML or Markdown. All text is plain: templates escape it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, groupby
 from typing import Literal
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its head, and whether it holds words, numbers, names of code, or what somebody said."""
+    """A column of a table.
+
+    Attributes:
+        title: Its head.
+        kind: Whether it holds words, numbers, names of code, or what somebody said.
+        group: A head over it and its neighbours of the same group; empty if none.
+    """
 
     title: str
     kind: Literal["text", "number", "code", "quote"] = "text"
+    group: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A numbered table with its caption; every row has a cell for each column."""
+    """A numbered table.
+
+    Attributes:
+        number: Of the table.
+        caption: What it shows.
+        columns: Heads.
+        rows: Each with a cell for each column. A star at the end of a number is a mark, not a part of the number.
+        groups: Heads between rows: the index of the row below, and the words.
+        notes: What stands under the table, in small print.
+    """
 
     number: int
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
+    groups: tuple[tuple[int, str], ...] = ()
+    notes: tuple[str, ...] = ()
     block: Literal["table"] = "table"
+
+    @property
+    def column_groups(self) -> tuple[tuple[str, int], ...]:
+        """Heads over the columns with the number of columns that each spans; empty if no column has one."""
+        spans = [(title, len(list(columns))) for title, columns in groupby(column.group for column in self.columns)]
+        return tuple(spans) if any(title for title, _ in spans) else ()
+
+    def group_before(self, row: int) -> str:
+        """Return the head above a row, empty if there is none."""
+        return dict(self.groups).get(row, "")
 
 
 @dataclass(frozen=True)
@@ -136,9 +164,16 @@ class Numbering:
     tables: Iterator[int] = field(default_factory=lambda: count(1))
     figures: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def table(self, caption: str, columns: list[Column], rows: list[tuple[str, ...]]) -> Table:
+    def table(
+        self,
+        caption: str,
+        columns: Sequence[Column],
+        rows: Sequence[tuple[str, ...]],
+        groups: Sequence[tuple[int, str]] = (),
+        notes: Sequence[str] = (),
+    ) -> Table:
         """Return the next table."""
-        return Table(next(self.tables), caption, tuple(columns), tuple(rows))
+        return Table(next(self.tables), caption, tuple(columns), tuple(rows), tuple(groups), tuple(notes))
 
     def picture(self, caption: str, alt: str, drawn: Drawn) -> Picture:
         """Return the next figure."""

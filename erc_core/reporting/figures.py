@@ -27,6 +27,8 @@ FULL_INCHES = 7.0
 # Okabe & Ito's colours by name; see style.mplstyle
 BLUE, VERMILION, GREEN, ORANGE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#595959"
 SPLITS = {"train": ("train", BLUE), "dev": ("dev (validation)", ORANGE), "test": ("test", GREEN)}
+# The four classes of the paper's Fig. 2; joy is what other corpora call happiness
+FIG_2_CLASSES = ("happiness", "joy", "sadness", "neutral", "anger")
 SYNTHETIC_NOTE = "synthetic corpus (eSpeak NG speech)"
 
 P = ParamSpec("P")
@@ -88,7 +90,7 @@ def confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, 
         [f"{100 * share:.0f}" if total else "–" for share in row]
         for row, total in zip(share_CC.tolist(), gold_C.tolist(), strict=True)
     ]
-    figure = _figure(FULL_INCHES, 3.9, synthetic=synthetic)
+    figure = new_figure(FULL_INCHES, 3.9, synthetic=synthetic)
     left, right = figure.subplots(1, 2)
     _matrix(left, confusion_CC / max(1, confusion_CC.max()), [[f"{n:,}" for n in row] for row in confusion_CC], labels)
     left.set_title("utterances")
@@ -96,6 +98,49 @@ def confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, 
     right.set_title("percent of the gold class")
     right.set_ylabel("")
     return figure
+
+
+@styled
+def shared_confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, synthetic: bool) -> Figure:
+    """Draw the confusion of the classes that the paper's Fig. 2 shows, in the order in which it shows them.
+
+    Args:
+        confusion_CC: (C, C) counts of all classes, rows gold, columns predicted.
+        labels: The C label names.
+        synthetic: Whether to note that the corpus is synthetic.
+
+    Returns:
+        A figure of column width: percent of the gold class with the counts below, and the other classes, if there are
+        any, together in one column, so that rows still hold every utterance of their class.
+
+    Raises:
+        ValueError: Fewer than two of the classes are among `labels`; see shared_classes.
+    """
+    shown = shared_classes(labels)
+    if not shown:
+        raise ValueError(f"fewer than two of {FIG_2_CLASSES} are among {labels}")
+    places = [labels.index(label) for label in shown]
+    others = [i for i in range(len(labels)) if i not in places]
+    counts = confusion_CC[np.ix_(places, places)]
+    columns = list(shown)
+    if others:
+        counts = np.column_stack([counts, confusion_CC[np.ix_(places, others)].sum(axis=1)])
+        columns.append("other")
+    gold = confusion_CC[places].sum(axis=1)
+    share = counts / np.maximum(gold, 1)[:, None]
+    words = [
+        [f"{100 * share[i, j]:.1f}\n({counts[i, j]:,})" if gold[i] else "–" for j in range(len(columns))]
+        for i in range(len(shown))
+    ]
+    figure = new_figure(COLUMN_INCHES, 2.75, synthetic=synthetic)
+    _matrix(figure.subplots(), share, words, shown, columns)
+    return figure
+
+
+def shared_classes(labels: list[str]) -> list[str]:
+    """Return those of a corpus' classes that the paper's Fig. 2 shows, in its order; none where they are not even two."""
+    shown = [label for label in FIG_2_CLASSES if label in labels]
+    return shown if len(shown) > 1 else []
 
 
 @styled
@@ -110,7 +155,7 @@ def learning_figure(history: pl.DataFrame, best_epoch: int, *, synthetic: bool) 
     Returns:
         A figure of full width with two panels.
     """
-    figure = _figure(FULL_INCHES, 2.7, synthetic=synthetic)
+    figure = new_figure(FULL_INCHES, 2.7, synthetic=synthetic)
     losses, scores = figure.subplots(1, 2)
     _curve(losses, history, "train_loss", "train, total", BLUE, "-", "o")
     _curve(losses, history, "train_erc", "train, cross entropy", BLUE, "--", "s")
@@ -151,7 +196,7 @@ def class_figure(emotions: Mapping[str, Mapping[str, int]], labels: list[str], *
     Returns:
         A figure of full width: for each class one bar per split, its share long, with its count.
     """
-    figure = _figure(FULL_INCHES, 0.75 + 0.36 * len(labels), synthetic=synthetic)
+    figure = new_figure(FULL_INCHES, 0.75 + 0.36 * len(labels), synthetic=synthetic)
     ax = figure.subplots()
     height = 0.27
     y = np.arange(len(labels))
@@ -181,7 +226,7 @@ def per_class_figure(per_class: pl.DataFrame, *, synthetic: bool) -> Figure:
         A figure of column width.
     """
     labels = per_class["emotion"].to_list()
-    figure = _figure(COLUMN_INCHES, 0.75 + 0.26 * len(labels), synthetic=synthetic)
+    figure = new_figure(COLUMN_INCHES, 0.75 + 0.26 * len(labels), synthetic=synthetic)
     ax = figure.subplots()
     for y, row in enumerate(per_class.iter_rows(named=True)):
         if row["support"] == 0:
@@ -202,8 +247,8 @@ def per_class_figure(per_class: pl.DataFrame, *, synthetic: bool) -> Figure:
     return figure
 
 
-def _figure(width: float, height: float, *, synthetic: bool) -> Figure:
-    """Return an empty figure, with a note below the axes if the corpus is synthetic."""
+def new_figure(width: float, height: float, *, synthetic: bool) -> Figure:
+    """Return an empty figure of a size in inches, with a note below the axes if the corpus is synthetic."""
     strip = 0.17 / height if synthetic else 0.0  # of the height, for one line of small type
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(rect=(0, strip, 1, 1 - strip)))
     if synthetic:
@@ -211,19 +256,28 @@ def _figure(width: float, height: float, *, synthetic: bool) -> Figure:
     return figure
 
 
-def _matrix(ax: Axes, shade_CC: npt.NDArray[np.float64], words: list[list[str]], labels: list[str]) -> None:
-    """Draw a square matrix: shades from 0 to 1, a word in each cell."""
-    ax.imshow(shade_CC, cmap="Blues", vmin=0, vmax=1.15)  # not to the darkest blue: it prints as black
-    longest = max(len(word) for row in words for word in row)
-    cell = 190 / len(labels)  # points; a digit of DejaVu Sans is 0.64 of its size wide
+def _matrix(
+    ax: Axes,
+    shade: npt.NDArray[np.float64],
+    words: list[list[str]],
+    labels: list[str],
+    columns: list[str] | None = None,
+) -> None:
+    """Draw a matrix with the gold classes as rows: shades from 0 to 1, a word in each cell."""
+    columns = labels if columns is None else columns
+    ax.imshow(shade, cmap="Blues", vmin=0, vmax=1.15)  # not to the darkest blue: it prints as black
+    longest = max(len(line) for row in words for word in row for line in word.split("\n"))
+    cell = 190 / len(columns)  # points; a digit of DejaVu Sans is 0.64 of its size wide
     size = min(7.0, 0.9 * cell / (0.64 * longest))
     for i, row in enumerate(words):
         for j, word in enumerate(row):
-            color = "white" if shade_CC[i, j] > 0.78 else "#1a1a1a"
-            ax.text(j, i, word, ha="center", va="center_baseline", fontsize=size, color=color)
-    names = [shorten(label, 14) for label in labels]
-    ax.set_xticks(range(len(labels)), names, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(labels)), names)
+            color = "white" if shade[i, j] > 0.78 else "#1a1a1a"
+            va = "center" if "\n" in word else "center_baseline"
+            ax.text(j, i, word, ha="center", va=va, fontsize=size, color=color)
+    ax.set_xticks(
+        range(len(columns)), [shorten(label, 14) for label in columns], rotation=45, ha="right", rotation_mode="anchor"
+    )
+    ax.set_yticks(range(len(labels)), [shorten(label, 14) for label in labels])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_xlabel("predicted")

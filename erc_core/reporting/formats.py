@@ -1,8 +1,11 @@
-"""Numbers as the report shows them."""
+"""Numbers, and a few names, as the report shows them."""
 
 import math
+from collections.abc import Sequence
 
 MISSING = "–"
+MINUS = "−"
+MODALITIES = {"T": "T (text)", "A": "A (speech)", "T+A": "T+A (text and speech)"}
 
 
 def count(number: int) -> str:
@@ -26,6 +29,34 @@ def percent_with_range(fraction: float | None, low: float | None, high: float | 
     """Return a score with its interval, such as 81.3% (78.9–83.6)."""
     interval = percent_range(low, high)
     return percent(fraction) if interval == MISSING else f"{percent(fraction)} ({interval.removesuffix('%')})"
+
+
+def hundredths(fraction: float | None) -> str:
+    """Return a fraction in percent with two decimals and without the sign, such as 62.82; a dash where there is none."""
+    return MISSING if fraction is None else f"{100 * fraction:.2f}".replace("-", MINUS)
+
+
+def points(difference: float | None) -> str:
+    """Return a difference of fractions in percentage points with its sign, such as −4.67 or +0.97."""
+    if difference is None:
+        return MISSING
+    shown = f"{100 * difference:+.2f}".replace("-", MINUS)
+    return "0.00" if shown[1:] == "0.00" else shown
+
+
+def p_value(p: float | None) -> str:
+    """Return a p value with three decimals, none of which hides that it is below 0.05; a dash where there was no test."""
+    if p is None:
+        return MISSING
+    if p < 0.001:
+        return "<0.001"
+    shown = f"{p:.3f}"
+    return "<0.05" if p < 0.05 <= float(shown) else shown
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a list in prose, such as a, b and c."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def plural(number: int, noun: str) -> str:

@@ -1,10 +1,11 @@
-"""reports/index.html and reports/index.md from the contents of all datasets.
+"""reports/index.html and reports/index.md from the contents and the studies of all datasets.
 
 The HTML is one file that opens offline: figures are embedded, there is no script and nothing is fetched. Both pages
 come from one Document, so they say the same.
 """
 
 import base64
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from erc_core.evaluation.scores import confusion
@@ -16,33 +17,44 @@ from erc_core.reporting.document import Column, Document, Drawn, Numbering, Para
 from erc_core.reporting.formats import count, percent_with_range
 from erc_core.reporting.render import render_html, render_markdown
 from erc_core.reporting.sections import dataset_part, interval_words
+from erc_core.reporting.study_figures import sweep_figure
+from erc_core.reporting.study_sections import sweeps
 from erc_core.store.atomic import atomic_file
+from erc_core.study.table_files import write_tables
+from erc_core.study.tables import StudyTable
 
 
-def write_report(params: Params, contents: list[DatasetContent], folder: Path) -> None:
-    """Draw the figures and write the pages.
+def write_report(
+    params: Params, contents: list[DatasetContent], studies: Mapping[str, Sequence[StudyTable]], folder: Path
+) -> None:
+    """Draw the figures and write the pages and the files of the study's tables.
 
     Args:
         params: The sections `report` and `evaluate` are used.
         contents: What is known about each dataset, in the order of params.datasets.
-        folder: Where index.html, index.md and figures/<dataset>/ go.
+        studies: The tables of each dataset's study, none if it runs nothing.
+        folder: Where index.html, index.md, figures/<dataset>/ and tables/ go.
     """
-    drawn = {content.dataset: draw_figures(content, folder) for content in contents}
-    document = make_document(params, contents, drawn)
+    drawn = {content.dataset: draw_figures(content, studies[content.dataset], folder) for content in contents}
+    document = make_document(params, contents, studies, drawn)
+    write_tables(
+        [table for content in contents for table in studies[content.dataset]], params.evaluate, folder / "tables"
+    )
     for name, text in (("index.html", render_html(document)), ("index.md", render_markdown(document))):
         with atomic_file(folder / name) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
 
 
-def draw_figures(content: DatasetContent, folder: Path) -> dict[str, Drawn]:
+def draw_figures(content: DatasetContent, study: Sequence[StudyTable], folder: Path) -> dict[str, Drawn]:
     """Draw and save all figures of a dataset.
 
     Args:
         content: What is known about it.
+        study: The tables of its study.
         folder: The folder of the pages.
 
     Returns:
-        The figures by name: confusion, learning, classes, per_class.
+        The figures by name; see sections.dataset_part.
     """
     synthetic, predictions = content.results.synthetic, content.predictions
     matrix = confusion(predictions["emotion"].to_list(), predictions["predicted"].to_list(), content.labels)
@@ -53,6 +65,14 @@ def draw_figures(content: DatasetContent, folder: Path) -> dict[str, Drawn]:
         "classes": figures.class_figure(emotions, content.labels, synthetic=synthetic),
         "per_class": figures.per_class_figure(content.per_class, synthetic=synthetic),
     }
+    if figures.shared_classes(content.labels):
+        made["confusion_shared"] = figures.shared_confusion_figure(matrix, content.labels, synthetic=synthetic)
+    made |= {
+        name: sweep_figure(rows, table.rows[0].label if len(curves) == 1 else table.key, synthetic=synthetic)
+        for table in study
+        for curves in [sweeps(table)]
+        for name, rows in curves.items()
+    }
     drawn = {}
     for name, figure in made.items():
         png, svg = figures.save(figure, folder / "figures" / content.dataset, name)
@@ -62,12 +82,18 @@ def draw_figures(content: DatasetContent, folder: Path) -> dict[str, Drawn]:
     return drawn
 
 
-def make_document(params: Params, contents: list[DatasetContent], drawn: dict[str, dict[str, Drawn]]) -> Document:
+def make_document(
+    params: Params,
+    contents: list[DatasetContent],
+    studies: Mapping[str, Sequence[StudyTable]],
+    drawn: Mapping[str, Mapping[str, Drawn]],
+) -> Document:
     """Put together what the report says.
 
     Args:
         params: The sections `report` and `evaluate` are used.
         contents: What is known about each dataset.
+        studies: The tables of each dataset's study.
         drawn: Figures by dataset and name.
 
     Returns:
@@ -97,7 +123,9 @@ def make_document(params: Params, contents: list[DatasetContent], drawn: dict[st
         introduction=(Paragraph(introduction),),
         summary=summary,
         parts=tuple(
-            dataset_part(content, drawn[content.dataset], params.report, params.evaluate, numbering)
+            dataset_part(
+                content, drawn[content.dataset], params.report, params.evaluate, numbering, studies[content.dataset]
+            )
             for content in contents
         ),
     )

@@ -1,6 +1,6 @@
 """What the report says about the scores, the model and the errors of one dataset; data_sections has the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -17,20 +17,25 @@ from erc_core.reporting.document import (
     Headline,
     Numbering,
     Paragraph,
+    Picture,
     Score,
     Section,
 )
+from erc_core.reporting.figures import shared_classes
 from erc_core.reporting.formats import (
     MISSING,
+    MODALITIES,
     count,
+    listed,
     percent,
     percent_range,
     percent_with_range,
     plural,
     value,
 )
+from erc_core.reporting.study_sections import study_sections
+from erc_core.study.tables import StudyTable
 
-MODALITIES = {"T": "T (text)", "A": "A (speech)", "T+A": "T+A (text and speech)"}
 TEXT_WIDTH = 240  # characters of an utterance that the list of errors shows
 
 
@@ -40,15 +45,18 @@ def dataset_part(
     report: ReportParams,
     evaluate: EvaluateParams,
     numbering: Numbering,
+    study: Sequence[StudyTable],
 ) -> DatasetPart:
     """Say everything about one dataset.
 
     Args:
         content: What is known about it.
-        drawn: Its figures by name: confusion, learning, classes, per_class.
+        drawn: Its figures by name: confusion, learning, classes, per_class, confusion_shared where it has some of the
+            paper's classes, and one per curve of the study (see study_sections.sweeps).
         report: How much to show.
         evaluate: How the intervals were made.
         numbering: Of tables and figures, continued.
+        study: The tables of its study, none if it runs nothing.
 
     Returns:
         Its sections in reading order.
@@ -59,6 +67,7 @@ def dataset_part(
         _classes(content, drawn, evaluate, numbering),
         _errors(content, report.top_errors, numbering),
         _training(content, drawn["learning"], numbering),
+        *study_sections(content.dataset, study, drawn, evaluate, numbering),
         data_section(content, drawn["classes"], numbering),
         provenance_section(content, numbering),
     )
@@ -180,7 +189,26 @@ def _classes(
         f"{confusion_table.number}.",
         drawn["confusion"],
     )
-    return _section(content, "Classes", "classes", [table, per_class, confusion_picture, confusion_table])
+    blocks: list[Block] = [table, per_class, confusion_picture]
+    if "confusion_shared" in drawn:
+        blocks.append(_shared_confusion(content, drawn["confusion_shared"], numbering))
+    blocks.append(confusion_table)
+    return _section(content, "Classes", "classes", blocks)
+
+
+def _shared_confusion(content: DatasetContent, drawn: Drawn, numbering: Numbering) -> Picture:
+    shown = shared_classes(content.labels)
+    other = (
+        " The column “other” holds what was predicted to be any other class."
+        if len(shown) < len(content.labels)
+        else ""
+    )
+    return numbering.picture(
+        f"{content.dataset}, test split: confusion of the classes that the paper’s Fig. 2 shows ({listed(shown)}), in percent "
+        f"of the gold class, with the number of utterances in brackets.{other}",
+        f"Confusion matrix of {listed(shown)}.",
+        drawn,
+    )
 
 
 def _errors(content: DatasetContent, top: int, numbering: Numbering) -> Section:

@@ -4,8 +4,9 @@ import math
 
 import torch
 
-from erc_core.models.classifier import JFMClassifier
 from erc_core.models.config import ModelConfig
+from erc_core.models.make import make_classifier
+from erc_core.models.streams import UtteranceClassifier
 from erc_core.models.transformers import make_bert, make_vit
 from erc_core.params.schema import Params
 from erc_core.training.features import FeatureSet
@@ -18,7 +19,7 @@ def max_mel_frames(params: Params) -> int:
     return 1 + math.ceil(samples / hop)
 
 
-def build_model(params: Params, labels: list[str], features: FeatureSet, seed: int) -> JFMClassifier:
+def build_model(params: Params, labels: list[str], features: FeatureSet, seed: int) -> UtteranceClassifier:
     """Make the model that params ask for, with its pretrained or seeded weights.
 
     Args:
@@ -45,7 +46,7 @@ def build_model(params: Params, labels: list[str], features: FeatureSet, seed: i
         bert=bert.architecture,
         vit=vit.architecture,
     )
-    model = JFMClassifier(config, bert, vit)
+    model = make_classifier(config, bert, vit)
     if model.has_mel:
         model.patches.set_statistics(*features.mel_statistics)
     return model

@@ -24,7 +24,9 @@ def run_key(inputs: Iterable[Path], settings: dict[str, Any]) -> str:
     """
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=10)
     core = Path(__file__).parents[1]
-    code = sorted(path for folder in ("models", "losses", "training") for path in (core / folder).glob("*.py"))
+    code = sorted(
+        path for folder in ("models", "losses", "training", "peers") for path in (core / folder).rglob("*.py")
+    )
     for path in (*inputs, *code):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "blake2b").digest())

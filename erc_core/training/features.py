@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from erc_core.corpora.table import SPLITS, read_utterances
 from erc_core.errors import ErcError
-from erc_core.models.classifier import Batch
+from erc_core.models.batch import Batch
 from erc_core.store.ragged import RaggedReader
 
 
@@ -31,10 +31,16 @@ class Modality:
         lengths = self.lengths[indices]
         padded = np.zeros((len(indices), max(1, int(lengths.max(initial=0))), self.width), self.reader.dtype)
         for row, index in enumerate(indices):
-            start, length = self.reader.offsets[index], lengths[row]
-            source = self.frames[start : start + length] if self.frames is not None else self.reader[int(index)]
-            padded[row, :length] = source
+            padded[row, : lengths[row]] = self.frames_of(int(index))
         return torch.from_numpy(padded)
+
+    def frames_of(self, index: int) -> NDArray[Any]:
+        """Return one utterance's frames, (length, D) float16."""
+        if self.frames is None:
+            frames: NDArray[Any] = self.reader[index]
+            return frames
+        start = self.reader.offsets[index]
+        return self.frames[start : start + self.lengths[index]]
 
 
 class FeatureSet:

@@ -14,15 +14,10 @@ from transformers import get_scheduler
 
 from erc_core.errors import ErcError
 from erc_core.evaluation.scores import score
-from erc_core.losses.total import Losses, training_loss
-from erc_core.models.classifier import Batch, JFMClassifier
-from erc_core.params.model import ICLParams
+from erc_core.losses.total import Losses
 from erc_core.params.training import ResolvedTraining, TrainParams
-from erc_core.training.batching import training_batches
 from erc_core.training.checkpoint import Checkpoint
-from erc_core.training.features import FeatureSet
-from erc_core.training.precision import autocast_dtype
-from erc_core.training.predict import lengths_for_batching, predict
+from erc_core.training.task import Task
 
 SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 # on a GPU, looking at a loss waits for the step to end: look rarely; on a CPU it costs nothing
@@ -71,48 +66,39 @@ def seed_everything(seed: int) -> None:
 
 
 class Trainer:
-    """Trains a model; see fit."""
+    """Trains the model of a task; see fit."""
 
     def __init__(
         self,
-        model: JFMClassifier,
-        features: FeatureSet,
+        task: Task,
         *,
         train: TrainParams,
         resolved: ResolvedTraining,
-        icl: ICLParams,
         device: torch.device,
         checkpoint: Checkpoint,
+        quiet: bool = False,
     ) -> None:
         """Prepare a run.
 
         Args:
-            model: Freshly made, on any device.
-            features: The corpus.
-            train: Section train.
+            task: A freshly made model, on the device, with its batches and its loss.
+            train: Section train: seed, optimizer, weight_decay, patience and grad_clip are read here.
             resolved: Its values after `auto`.
-            icl: Section icl.
-            device: Where to train.
+            device: Where the task computes.
             checkpoint: Where an interrupted run is kept.
+            quiet: Do not print a line for each epoch.
         """
-        self.model = model.to(device)
-        self.features = features
+        self.task = task
+        self.model = task.model
         self.train_params = train
         self.resolved = resolved
-        self.icl = icl
         self.device = device
         self.checkpoint = checkpoint
-        self.dtype = autocast_dtype(train.precision, device)
-        self.train_indices = features.split("train")
-        self.dev_indices = features.split("dev")
-        if model.has_mel:
-            model.patches.patchout = resolved.patchout
-        self.lengths = lengths_for_batching(features, self.train_indices, model.config.model.modality)
-        self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.quiet = quiet
+        self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         make = torch.optim.Adam if train.optimizer == "adam" else torch.optim.AdamW
         self.optimizer = make(self.trained, lr=resolved.lr, weight_decay=train.weight_decay, fused=True)
-        steps_per_epoch = len(self._batches(epoch=1))
-        total = steps_per_epoch * resolved.epochs
+        total = len(task.batches(train.seed, epoch=1)) * resolved.epochs
         self.scheduler = get_scheduler(
             SCHEDULES[resolved.schedule], self.optimizer, round(resolved.warmup * total), total
         )
@@ -146,44 +132,25 @@ class Trainer:
         best = max(self.history, key=lambda row: row.val_wf1, default=None)
         return best.epoch if best else 0
 
-    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
-        return training_batches(
-            self.train_indices,
-            self.lengths,
-            self.train_params.batch_size,
-            seed=self.train_params.seed,
-            epoch=epoch,
-        )
-
     def _run_epoch(self, epoch: int) -> Epoch:
         # dropout is seeded for each epoch, so that a continued run draws what an unbroken one would
         torch.manual_seed(self.train_params.seed * 100_003 + epoch)
         self.model.train()
         lr = 0.0
         log = LossLog(CHECK_EVERY[self.device.type])
-        for step, indices in enumerate(self._batches(epoch), start=1):
-            batch = self.features.batch(indices).to(self.device)
+        for step, batch in enumerate(self.task.batches(self.train_params.seed, epoch), start=1):
             lr = self.scheduler.get_last_lr()[0]
-            log.add(self._step(batch), f"epoch {epoch}, step {step}", indices)
+            log.add(self._step(batch), f"epoch {epoch}, step {step}", self.task.places(batch))
         log.check()
         loss, erc, icl = log.means()
-        dev = predict(
-            self.model,
-            self.features,
-            self.dev_indices,
-            batch_size=2 * self.train_params.batch_size,
-            device=self.device,
-            dtype=self.dtype,
-        )
-        labels = self.model.config.labels
+        dev = self.task.predict("dev")
+        labels = self.task.labels
         scores = score([labels[i] for i in dev.gold], [labels[i] for i in dev.predicted], labels)
         val_loss = F.cross_entropy(torch.from_numpy(dev.logits), torch.from_numpy(dev.gold)).item()
         return Epoch(epoch, lr, loss, erc, icl, val_loss, scores.acc, scores.wf1)
 
-    def _step(self, batch: Batch) -> Losses:
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            output = self.model(batch)
-        losses = training_loss(output, batch.labels_B, self.icl)
+    def _step(self, batch: NDArray[np.int64]) -> Losses:
+        losses = self.task.losses(batch)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         if self.train_params.grad_clip:
@@ -193,6 +160,8 @@ class Trainer:
         return losses
 
     def _show(self, row: Epoch) -> None:
+        if self.quiet:
+            return
         mark = " *" if row.epoch == self.best_epoch else ""
         print(
             f"epoch {row.epoch:3d}/{self.resolved.epochs}  loss {row.train_loss:.4f} (erc {row.train_erc:.4f}, "

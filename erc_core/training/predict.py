@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from erc_core.models.classifier import JFMClassifier
+from erc_core.models.streams import UtteranceClassifier
 from erc_core.training.batching import evaluation_batches
 from erc_core.training.features import FeatureSet
 
@@ -45,7 +45,7 @@ def lengths_for_batching(features: FeatureSet, indices: NDArray[np.int64], modal
 
 @torch.inference_mode()
 def predict(
-    model: JFMClassifier,
+    model: UtteranceClassifier,
     features: FeatureSet,
     indices: NDArray[np.int64],
     *,

@@ -239,12 +239,36 @@ def test_an_absent_corpus_is_one_message(tmp_path):
     (tmp_path / "Session1/dialog/EmoEvaluation/Categorical").mkdir(parents=True)
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(ErcError) as raised:
-            read(folder)
+            read_iemocap(folder, params(), "ingest.my_iemocap")
         message = str(raised.value)
         assert "\n" not in message
         for part in (folder, folder / "IEMOCAP_full_release", "dialog/EmoEvaluation", "sail.usc.edu/iemocap"):
             assert str(part) in message
-        assert "ingest.iemocap.raw_dir" in message
+        assert "ingest.my_iemocap.raw_dir" in message
+
+
+def test_a_long_text_is_kept_and_recorded(release):
+    path = release / "Session1/dialog/transcriptions/Ses01F_impro01.txt"
+    path.write_text(f"Ses01F_impro01_F000 [000.0-002.0]: {'word ' * 2000}\n", encoding="latin-1")
+    corpus, table = read(release)
+    assert [issue.where for issue in corpus.issues if issue.kind == "long_text"] == ["Ses01F_impro01_F000"]
+    assert len(table.filter(pl.col("utterance_id") == "Ses01F_impro01_F000")["text"].item()) == 9999
+
+
+def test_a_packed_release_is_told(tmp_path):
+    (tmp_path / "IEMOCAP_full_release.tar.gz").touch()
+    with pytest.raises(ErcError, match=r"found is IEMOCAP_full_release\.tar\.gz, which is read unpacked only"):
+        read(tmp_path)
+
+
+def test_a_session_without_clips_is_one_record(release):
+    shutil.rmtree(release / "Session4/sentences")
+    corpus, table = read(release)
+    n = table["dialogue_id"].str.starts_with("Ses04").sum()
+    assert table["audio_path"].null_count() == n
+    (issue,) = (issue for issue in corpus.issues if issue.kind in ("no_clips", "missing_clip"))
+    assert (issue.where, issue.kind, issue.action) == ("Session4", "no_clips", "text only")
+    assert f"{n} utterances" in issue.detail
 
 
 def test_a_partial_release_is_an_issue(release):

@@ -5,12 +5,12 @@ import io
 import tarfile
 from collections import Counter
 
-import av
 import numpy as np
 import polars as pl
 import pytest
 import soundfile
 from closure import ROOT
+from made_up_clips import tones, write_mp4
 
 from erc_core.corpora.corpus import DataIssue
 from erc_core.corpora.meld import SHOWN_PER_KIND, read_meld
@@ -87,7 +87,7 @@ def read(raw, unpack_to):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
         before = sorted(raw.rglob("*"))
-        corpus = read_corpus(raw, MeldIngest(format="meld", **params), unpack_to)
+        corpus = read_corpus(raw, MeldIngest(format="meld", **params), unpack_to, "ingest.my_meld")
         assert sorted(raw.rglob("*")) == before
         base = raw if corpus.clips == "raw" else unpack_to
         for path in corpus.utterances["audio_path"].drop_nulls():
@@ -198,7 +198,7 @@ def test_an_archive_that_is_cut_off_is_told_by_name(read):
 
 
 def test_an_archive_over_the_bound_is_refused(read):
-    with pytest.raises(ErcError, match=r"more than ingest\.meld\.max_unpacked_gb"):
+    with pytest.raises(ErcError, match=r"more than ingest\.my_meld\.max_unpacked_gb"):
         read(CSVS, {"train.tar.gz": tar_gz({"train_splits/dia0_utt0.mp4": bytes(2_000_000)})}, max_unpacked_gb=0.001)
 
 
@@ -339,6 +339,15 @@ def test_links_that_lead_out_are_refused_and_recorded(read, raw, tmp_path):
     assert kinds(corpus)["missing_clip"] == 2
 
 
+def test_links_that_hide_the_corpus_are_told(read, raw, tmp_path):
+    (tmp_path / "MELD.Raw").mkdir()
+    (raw / "MELD.Raw").symlink_to(tmp_path / "MELD.Raw")
+    with pytest.raises(
+        ErcError, match=r"links that lead out of the folder are not followed, such as MELD\.Raw .*raw_dir"
+    ):
+        read()
+
+
 def test_annotations_that_differ_are_told_with_both_names(read, raw):
     with pytest.raises(ErcError, match="different content") as caught:
         read(CSVS, {"old/dev_sent_emo.csv": CSVS["dev_sent_emo.csv"] + b" "})
@@ -372,15 +381,15 @@ def test_a_folder_without_meld_is_one_message(read, raw, tree):
         "train.tar.gz",
         *CLIP_FOLDERS.values(),
         PAGE,
-        "ingest.meld.raw_dir",
+        "ingest.my_meld.raw_dir",
     ):
         assert told in message
     assert "\n" not in message
 
 
 def test_a_folder_that_is_not_there_is_the_same_message(tmp_path):
-    with pytest.raises(ErcError, match=r"no such folder.*affective-meld\.github\.io.*ingest\.meld\.raw_dir"):
-        read_meld(tmp_path / "nowhere", PARAMS, tmp_path)
+    with pytest.raises(ErcError, match=r"no such folder.*affective-meld\.github\.io.*ingest\.my_meld\.raw_dir"):
+        read_meld(tmp_path / "nowhere", PARAMS, tmp_path, "ingest.my_meld")
 
 
 def test_a_missing_annotation_is_named(read):
@@ -396,33 +405,6 @@ def test_published_sizes_are_told_where_a_file_has_them(read):
 
 
 # ---- the clips as the rest of the pipeline hears them ---------------------------------------------------------------
-
-
-def tones(layout, seconds=0.5, rate=48000):
-    """Return (channels, n) with another tone in each channel: 300 Hz, 600 Hz, ..."""
-    channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
-    time = np.arange(round(seconds * rate)) / rate
-    return np.stack([0.3 * np.sin(2 * np.pi * 300 * (k + 1) * time) for k in range(channels)]).astype(np.float32)
-
-
-def write_mp4(path, layout, seconds=0.5):
-    """Write a clip as MELD has them: a picture and AAC at 48 kHz."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg4", rate=25)
-        video.width = video.height = 32
-        audio = container.add_stream("aac", rate=48000, layout=layout)
-        for _ in range(3):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
-        container.mux(video.encode())
-        samples = tones(layout, seconds)
-        for start in range(0, samples.shape[1], 1024):
-            block = np.ascontiguousarray(samples[:, start : start + 1024])
-            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
-            frame.sample_rate = 48000
-            frame.pts = start
-            container.mux(audio.encode(frame))
-        container.mux(audio.encode())
 
 
 def loudest(samples, count=1, rate=16000):

@@ -88,8 +88,10 @@ def test_control_characters_and_line_breaks_stay_out(read):
     assert kinds(annotation) == {"control_character": 1}
 
 
-def test_a_long_text_is_kept(read):
-    assert read(row("x" * 10_000)).rows[0].text == "x" * 10_000
+def test_a_long_text_is_kept_and_recorded(read):
+    annotation = read(row("x" * 10_000))
+    assert annotation.rows[0].text == "x" * 10_000
+    assert kinds(annotation) == {"long_text": 1}
 
 
 def test_a_row_without_words_is_kept_and_recorded(read):

@@ -523,9 +523,19 @@ def test_the_file_lies_inside_the_raw_folder(tmp_path, good):
     (raw / "link.csv").symlink_to(tmp_path / "table.csv")
     for name in ("../table.csv", str(tmp_path / "table.csv"), "link.csv"):
         assert "`file` must lie inside the raw folder" in problems(raw, file=name)[0]
-    assert problems(raw, file="none.csv") == ["none.csv: not found; found link.csv, other.csv"]
+    where = ". ingest.<dataset>.file names the table, ingest.<dataset>.raw_dir its folder"
+    assert problems(raw, file="none.csv") == [f"none.csv: not found; found link.csv, other.csv{where}"]
     assert "not found" in problems(raw, file="a\0b.csv")[0]
     assert "not found" in problems(raw, file=".")[0]
+
+
+def test_a_folder_that_is_not_there_is_one_message(tmp_path):
+    with pytest.raises(ErcError) as caught:
+        read_own_table(tmp_path / "nowhere", ingest(file="mine.csv"), "ingest.my_corpus")
+    message = str(caught.value)
+    for part in (str(tmp_path / "nowhere"), "no such folder", "mine.csv", "own_corpus.md", "ingest.my_corpus.raw_dir"):
+        assert part in message
+    assert "\n" not in message
 
 
 def test_a_cell_longer_than_the_csv_module_allows(tmp_path, good):

@@ -220,6 +220,31 @@ def test_the_list_of_issues_is_complete_sorted_and_reads_back(corpus):
     assert sum(int(row[1]) for row in kinds) == len(rows)
 
 
+def test_missing_clips_are_listed_once_and_in_one_line_where_a_split_has_none(corpus):
+    corpus.fill(dev=6)
+    for row in corpus.rows[24:30]:
+        row["audio_path"] = None
+    corpus.clips[24:30] = [(row["utterance_id"], "missing", 0.0, "no such clip") for row in corpus.rows[24:30]]
+    told, untold = corpus.add("train"), corpus.add("train")
+    corpus.issues = [DataIssue(told, "missing_clip", "told by the reader", "text only")]
+    card = corpus.card()
+    assert [tuple(row.values()) for row in issues_csv(corpus)] == [
+        ("dev", "", "missing", "none of 6 utterances has a clip", "text only"),
+        (untold, "train", "missing", "no such clip", "text only"),
+        (told, "train", "missing_clip", "told by the reader", "text only"),
+    ]
+    assert check(card, "In every split") == ["pass", "38 of 40 have it"]
+
+
+def test_many_utterances_without_audio_are_warned_of(corpus, capsys):
+    corpus.fill(dev=20)
+    for _ in range(6):
+        corpus.add("dev")
+    words = "no audio in 6 of 26 utterances of dev"
+    assert check(corpus.card(), "In every split") == ["warning", words]
+    assert f"card mine: {words}; if they should have, look at the raw folder" in capsys.readouterr().out
+
+
 HOSTILE = "<script>alert(1)</script> | [x](http://evil) **b** `c` $d$ \n# head\n| a | b |\r\x1b[31m \u202e www.evil.com"
 
 

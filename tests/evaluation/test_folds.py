@@ -62,7 +62,7 @@ def workspace(tmp_path, monkeypatch):
     tree["ingest"]["iemocap"]["fold"] = 3
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         yaml.dump(tree, file)
-    (folder / "dvc.lock").write_text("as it was", encoding="utf-8")
+    (folder / "dvc.lock").write_text("as it was: evaluate@iemocap", encoding="utf-8")
     (folder / "reports/iemocap/metrics.json").write_text("{}", encoding="utf-8")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
@@ -158,7 +158,7 @@ def test_an_edit_meanwhile_stops_the_folds_and_is_kept(workspace, monkeypatch):
     with pytest.raises(ErcError, match="changed while the folds ran"):
         run()
     assert "patience: 9" in (workspace / "params.yaml").read_text(encoding="utf-8")
-    assert (workspace / "dvc.lock").read_text(encoding="utf-8") == "as it was"
+    assert (workspace / "dvc.lock").read_text(encoding="utf-8") == "as it was: evaluate@iemocap"
 
 
 def test_a_workspace_that_never_ran_stays_one(workspace):
@@ -169,6 +169,14 @@ def test_a_workspace_that_never_ran_stays_one(workspace):
     assert not (workspace / "dvc.lock").exists()
     assert sorted(path.name for path in (workspace / "reports/iemocap").iterdir()) == ["folds.csv", "folds.md"]
     assert not any(call.startswith("checkout") for call in calls(workspace))
+
+
+def test_a_dataset_that_never_ran_beside_others_is_not_put_back(workspace, capsys):
+    (workspace / "dvc.lock").write_text("evaluate@demo", encoding="utf-8")
+    run()
+    assert (workspace / "dvc.lock").read_text(encoding="utf-8") == "evaluate@demo"
+    assert not any(call.startswith("checkout") for call in calls(workspace))
+    assert "could not be put back" not in capsys.readouterr().out
 
 
 def test_only_iemocap_that_is_built_has_folds(workspace):

@@ -6,7 +6,7 @@ from sklearn.metrics import log_loss
 
 from erc_core.losses.icl import icl_loss
 from erc_core.losses.total import training_loss
-from erc_core.models.classifier import Output
+from erc_core.models.batch import Output
 from erc_core.params.model import ICLParams
 
 LABELS = torch.tensor([0, 2, 1, 2, 0, 1])

@@ -6,24 +6,18 @@ text extractor are written out here from the weights by name. D width, S positio
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
+import small_models
 import torch
-from torch import Tensor, nn
+from small_models import EXTRACTOR_HEADS, EXTRACTOR_LAYERS, HEADS, LABELS, N_MELS, PATCH, TEXT_WIDTH
+from torch import Tensor
 
-from erc_core.models.classifier import Batch, JFMClassifier
-from erc_core.models.config import ModelConfig
-from erc_core.models.transformers import BertStack, VitStack, make_bert, make_vit
-from erc_core.params.backbones import ExtractorParams, TransformerSizes
-from erc_core.params.model import JFMParams, ModelParams
+from erc_core.models.batch import Batch
+from erc_core.models.streams import UtteranceClassifier
+from erc_core.models.transformers import BertStack, VitStack
 
-WIDTH, HEADS, DEPTH, MLP_RATIO = 16, 2, 4, 1.5
-PATCH, N_MELS, MAX_FRAMES = 4, 10, 30  # rows of patches: 3, the last one partial; columns: 8
-TEXT_WIDTH, EXTRACTOR_WIDTH, EXTRACTOR_HEADS, EXTRACTOR_LAYERS = 12, 20, 4, 2
-LABELS = ["neutral", "joy", "anger"]
 BERT_EPS, VIT_EPS, TORCH_EPS = 1e-12, 1e-6, 1e-5  # of the layer norms: BERT's, timm's, torch's
 
 Weights = Mapping[str, Tensor]
@@ -131,9 +125,9 @@ def mel_sequence(mel_FM: Tensor, weights: Weights, patch: int) -> Tensor:
 
 
 def classifier(
-    model: JFMClassifier, bert: BertStack, vit: VitStack, text_TE: Tensor, mel_FM: Tensor
+    model: UtteranceClassifier, bert: BertStack, vit: VitStack, text_TE: Tensor, mel_FM: Tensor
 ) -> dict[str, Tensor | None]:
-    """The whole model for one utterance. L and V are picked here, from the stacks; the rest is the model's, by name."""
+    """The paper's model for one utterance. L and V are picked here, from the stacks; the rest is the model's, by name."""
     weights, jfm, modality = model.state_dict(), model.config.jfm, model.config.model.modality
     L = [layer.state_dict() for layer in bert.layers]
     V = [block.state_dict() for block in vit.vit.blocks]
@@ -171,84 +165,61 @@ def classifier(
     }
 
 
+def cross_modal(z_t: Tensor, z_a: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
+    """Z_t' and Z_a' of cross-modal fusion attention for one utterance, from Z_t (T, D) and Z_a (P, D)."""
+    q_t, k_t, v_t = linear(z_t, weights, "text_qkv").chunk(3, dim=1)
+    q_a, k_a, v_a = linear(z_a, weights, "speech_qkv").chunk(3, dim=1)
+    return (
+        layer_norm(z_t + attention(q_t, k_a, v_a, 1), weights, "text_norm", TORCH_EPS),
+        layer_norm(z_a + attention(q_a, k_t, v_t, 1), weights, "speech_norm", TORCH_EPS),
+    )
+
+
+def separate(model: UtteranceClassifier, vit: VitStack, text_TE: Tensor, mel_FM: Tensor) -> dict[str, Tensor | None]:
+    """A stand-in for the JFM, for one utterance: text features, a ViT of its own for the mel, and one of three fusions."""
+    weights, fusion, count = model.state_dict(), model.config.model.fusion, model.config.model.vit_layers
+    z_t = extractor(text_TE, part(weights, "extractor."), EXTRACTOR_HEADS, EXTRACTOR_LAYERS)
+    f_m = mel_sequence(mel_FM, part(weights, "patches."), PATCH)
+    for block in list(vit.vit.blocks)[:count]:
+        f_m = vit_block(f_m, block.state_dict(), HEADS)
+    z_a = layer_norm(f_m, weights, "mel_norm", VIT_EPS)
+    if fusion == "late":
+        text_logits, mel_logits = linear(z_t[0], weights, "text_classifier"), linear(z_a[0], weights, "mel_classifier")
+        return {
+            "text_logits_BC": text_logits,
+            "mel_logits_BC": mel_logits,
+            "logits_BC": (text_logits + mel_logits) / 2,
+            "features_BF": torch.cat([z_t[0], z_a[0]]),
+        }
+    if fusion == "concatenate":
+        features = torch.cat([z_t[0], z_a[0]])
+    else:
+        z_t_prime, z_a_prime = cross_modal(z_t, z_a, part(weights, "cross_attention."))
+        features = torch.cat([sum(sequence) / len(sequence) for sequence in (z_a, z_t, z_a_prime, z_t_prime)])
+    logits = linear(features, weights, "classifier")
+    return {"text_logits_BC": None, "mel_logits_BC": None, "logits_BC": logits, "features_BF": features}
+
+
 @pytest.fixture(scope="session")
 def equations() -> SimpleNamespace:
     """Return the loops above."""
     return SimpleNamespace(
-        bert_layer=bert_layer, vit_block=vit_block, joint_block=joint_block, classifier=classifier, part=part
+        bert_layer=bert_layer,
+        vit_block=vit_block,
+        joint_block=joint_block,
+        classifier=classifier,
+        separate=separate,
+        part=part,
     )
 
 
 # ---- small models ----
 
 
-def randomize(module: nn.Module, seed: int = 0) -> None:
-    """Give every weight, biases and norms too, a value of its own: fresh ones are 0 or 1, and hide what is left out."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-            parameter.add_(0.3 * noise.to(parameter.dtype))
-
-
-def make_stacks(width: int = WIDTH, depth: int = DEPTH) -> tuple[BertStack, VitStack]:
-    sizes = TransformerSizes(source="config", width=width, depth=depth, heads=HEADS, mlp_ratio=MLP_RATIO)
-    return make_bert(sizes, "backbones.test.bert"), make_vit(sizes, "backbones.test.vit", PATCH)
-
-
-def make_config(bert: BertStack, vit: VitStack, *, modality: str = "T+A", **jfm: Any) -> ModelConfig:
-    defaults = {
-        "n_blocks": 2,
-        "joint_len": 4,
-        "joint_init_std": 0.02,
-        "streams": "aligned",
-        "layers": "first",
-        "tied": True,
-        "frozen": False,
-    }
-    return ModelConfig(
-        labels=LABELS,
-        text_width=TEXT_WIDTH,
-        n_mels=N_MELS,
-        max_frames=MAX_FRAMES,
-        model=ModelParams(modality=modality),
-        jfm=JFMParams(**(defaults | jfm)),
-        extractor=ExtractorParams(
-            layers=EXTRACTOR_LAYERS, heads=EXTRACTOR_HEADS, width=EXTRACTOR_WIDTH, mlp_ratio=2.0, dropout=0.1
-        ),
-        bert=bert.architecture,
-        vit=vit.architecture,
-    )
-
-
-@dataclass(frozen=True)
-class Small:
-    """A small model in evaluation mode, and the stacks that it took its layers from."""
-
-    model: JFMClassifier
-    bert: BertStack
-    vit: VitStack
-
-
 @pytest.fixture(scope="session")
-def make_small() -> Callable[..., Small]:
-    """Return a function that makes a small model with random weights; keywords are switches of jfm, and modality."""
-
-    def make(*, dtype: torch.dtype = torch.float64, seed: int = 0, **switches: Any) -> Small:
-        torch.manual_seed(seed)
-        bert, vit = make_stacks()
-        model = JFMClassifier(make_config(bert, vit, **switches), bert, vit)
-        # in double before it is made random, so that the copies of untied layers differ from what they were copied from
-        model = model.to(dtype)
-        randomize(model, seed)
-        for layer in bert.layers:
-            layer.to(dtype)
-        vit.vit.to(dtype)
-        if model.has_mel:
-            model.patches.set_statistics(torch.linspace(-1, 1, N_MELS), torch.linspace(0.5, 2, N_MELS))
-        return Small(model.eval(), bert, vit)
-
-    return make
+def make_small() -> Callable[..., small_models.Small]:
+    """Return small_models.make_small."""
+    return small_models.make_small
 
 
 @pytest.fixture(scope="session")

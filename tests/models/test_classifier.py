@@ -1,4 +1,5 @@
-"""The whole model against the equations written as plain loops (conftest.py), and what each switch may change."""
+"""The paper's model against the equations written as plain loops (conftest.py), what each switch may change, and what
+holds for every model of single utterances, whatever its fusion."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,23 +9,27 @@ from typing import Any
 
 import pytest
 import torch
+from small_models import DEPTH, EXTRACTOR_LAYERS, EXTRACTOR_WIDTH, TEXT_WIDTH, WIDTH
 from torch import Tensor
 
 from erc_core.errors import ErcError
-from erc_core.models.classifier import Batch, JFMClassifier, Output
+from erc_core.models.batch import Batch, Output
+from erc_core.models.streams import UtteranceClassifier
 
-WIDTH, DEPTH, INNER = 16, 4, 24  # of the small models of conftest.py; INNER is the feed-forward width
-PATCH_AREA, ROWS, COLUMNS = 16, 3, 8
-TEXT_WIDTH, EXTRACTOR_WIDTH, EXTRACTOR_INNER, EXTRACTOR_LAYERS, CLASSES = 12, 20, 40, 2, 3
+# of the small models of small_models.py; INNER is the feed-forward width
+INNER, EXTRACTOR_INNER, PATCH_AREA, ROWS, COLUMNS, CLASSES = 24, 40, 16, 3, 8, 3
 TOKENS, FRAMES = [5, 2, 7, 3], [30, 0, 9, 3]  # the longest clip, none, partial patches, shorter than a patch
 FUSED = [
     {"joint_len": joint_len, "tied": tied, "streams": streams, "layers": layers}
     for joint_len, tied, streams, layers in product((0, 4), (True, False), ("aligned", "literal"), ("first", "last"))
 ]
 ALONE = [{"modality": modality, "layers": layers} for modality in ("T", "A") for layers in ("first", "last")]
+# what stands in for the JFM; its own properties are in test_fusions.py
+SEPARATE = [{"fusion": "late"}, {"fusion": "cfa"}, {"fusion": "concatenate"}, {"fusion": "late", "vit_layers": 2}]
 # one of each switch: enough for what every variant must do
 VARIANTS = [
     *ALONE,
+    *SEPARATE,
     {},
     {"joint_len": 0},
     {"tied": False},
@@ -71,7 +76,7 @@ def test_the_model_is_its_equations(
 # ---- modalities ----
 
 
-def parts(model: JFMClassifier) -> set[str]:
+def parts(model: UtteranceClassifier) -> set[str]:
     return {name.split(".")[0] for name in model.state_dict()}
 
 
@@ -249,7 +254,14 @@ def test_what_stands_where_speech_is_missing_is_never_read(make_small: Callable,
 
 
 def count(
-    modality: str = "T+A", *, n_blocks: int = 2, joint_len: int = 4, tied: bool = True, layers: str = "first"
+    modality: str = "T+A",
+    *,
+    n_blocks: int = 2,
+    joint_len: int = 4,
+    tied: bool = True,
+    layers: str = "first",
+    fusion: str = "jfm",
+    vit_layers: int = DEPTH,
 ) -> int:
     """Return the parameters of a small model, from its sizes."""
     D, W = WIDTH, EXTRACTOR_WIDTH
@@ -264,13 +276,21 @@ def count(
 
     layer = transformer(D, INNER)
     stack = (n_blocks if layers == "first" else DEPTH) * layer
-    text = dense(TEXT_WIDTH, W) + EXTRACTOR_LAYERS * transformer(W, EXTRACTOR_INNER) + dense(W, D) + dense(D, CLASSES)
-    mel = dense(PATCH_AREA, D) + (2 + ROWS * COLUMNS) * D + 2 * D + dense(D, CLASSES)
+    text = dense(TEXT_WIDTH, W) + EXTRACTOR_LAYERS * transformer(W, EXTRACTOR_INNER) + dense(W, D)
+    mel = dense(PATCH_AREA, D) + (2 + ROWS * COLUMNS) * D + 2 * D
     if modality != "T+A":
-        return stack + (text if modality == "T" else mel)
+        return stack + (text if modality == "T" else mel) + dense(D, CLASSES)
+    if fusion != "jfm":
+        # cfa: Q, K, V and a norm for each modality
+        own = {
+            "late": 2 * dense(D, CLASSES),
+            "concatenate": dense(2 * D, CLASSES),
+            "cfa": 2 * (3 * dense(D, D) + 2 * D) + dense(4 * D, CLASSES),
+        }
+        return text + mel + vit_layers * layer + own[fusion]
     joint = 2 * (joint_len * D + dense(D, D // 2) + dense(D // 2, D)) if joint_len else 0
     copies = 0 if tied or not joint_len else 2 * layer
-    return text + mel + 2 * stack + n_blocks * (joint + copies)
+    return text + mel + 2 * dense(D, CLASSES) + 2 * stack + n_blocks * (joint + copies)
 
 
 @pytest.mark.parametrize(

@@ -10,59 +10,42 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save_file
+from small_models import (
+    BERT_KEY,
+    BERT_SIZES,
+    DEPTH,
+    PATCH,
+    VIT_KEY,
+    VIT_SIZES,
+    WIDTH,
+    make_config,
+    pretrained,
+    randomize,
+    save_bert,
+    save_vit,
+)
 from timm.layers.pos_embed import resample_abs_pos_embed
-from timm.models import save_for_hf
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, BertConfig, BertForMaskedLM, BertModel, RobertaConfig, RobertaModel
 
 from erc_core.errors import ErcError
 from erc_core.features.embedding import make_text_encoder
-from erc_core.models.classifier import JFMClassifier
-from erc_core.models.config import ModelConfig
+from erc_core.models.make import make_classifier
+from erc_core.models.streams import UtteranceClassifier
 from erc_core.models.transformers import BertStack, VitStack, make_bert, make_vit, run_bert, vit_from_architecture
-from erc_core.params.backbones import ExtractorParams, Pretrained, PretrainedTextEncoder
-from erc_core.params.model import JFMParams, ModelParams
+from erc_core.params.backbones import PretrainedTextEncoder
 
-WIDTH, DEPTH, PATCH, N_MELS, MAX_FRAMES = 16, 3, 16, 80, 100
-BERT_SIZES = {"hidden_size": WIDTH, "num_hidden_layers": DEPTH, "num_attention_heads": 2, "intermediate_size": 32}
-# far from the architecture's own 768, 12 and 12: that is what model_args of a timm folder are for
-VIT_SIZES = {"embed_dim": WIDTH, "depth": DEPTH, "num_heads": 2, "img_size": 64}
-BERT_KEY, VIT_KEY, TEXT_KEY = "backbones.test.bert", "backbones.test.vit", "backbones.test.text_encoder"
-
-
-def pretrained(folder: Path | str) -> Pretrained:
-    return Pretrained(source="pretrained", name=str(folder))
-
-
-def everywhere(module: torch.nn.Module, seed: int = 0) -> None:
-    """Give every weight a value of its own, so that a fresh one cannot be taken for a loaded one."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator))
+TEXT_KEY = "backbones.test.text_encoder"
 
 
 @pytest.fixture
 def bert_folder(tmp_path: Path) -> Path:
-    model = BertModel(BertConfig(vocab_size=30, **BERT_SIZES))
-    everywhere(model)
-    model.save_pretrained(tmp_path / "bert")
-    return tmp_path / "bert"
+    return save_bert(tmp_path / "bert")
 
 
 @pytest.fixture
-def save_vit(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes a small ViT as the hub's timm folders are: config.json and model.safetensors."""
-
-    def save(architecture: str = "vit_base_patch16_224", **model_args: Any) -> Path:
-        sizes = {**VIT_SIZES, **model_args}
-        model = timm.create_model(architecture, pretrained=False, **sizes)
-        everywhere(model)
-        # model_args are given here too, as releases of timm before they were recorded need it
-        save_for_hf(model, str(tmp_path / "vit"), safe_serialization=True, model_args=sizes)
-        return tmp_path / "vit"
-
-    return save
+def vit_folder(tmp_path: Path) -> Path:
+    return save_vit(tmp_path / "vit")
 
 
 def edit_weights(folder: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
@@ -95,9 +78,7 @@ def test_bert_layers_are_those_of_the_folder(bert_folder: Path):
 
 def test_bert_layers_from_a_masked_language_model(tmp_path: Path):
     # as bert-base-uncased was published: every name begins with `bert.`, a language modelling head, no pooler
-    model = BertForMaskedLM(BertConfig(vocab_size=30, **BERT_SIZES))
-    everywhere(model)
-    model.save_pretrained(tmp_path)
+    save_bert(tmp_path, BertForMaskedLM)
     saved = load_file(tmp_path / "model.safetensors")
     assert all(name.startswith(("bert.", "cls.")) for name in saved)
     for n, layer in enumerate(make_bert(pretrained(tmp_path), BERT_KEY).layers):
@@ -106,9 +87,7 @@ def test_bert_layers_from_a_masked_language_model(tmp_path: Path):
 
 def test_bert_layers_under_the_names_of_the_first_release(tmp_path: Path):
     # the file of bert-base-uncased still calls the weights of its norms gamma and beta
-    model = BertForMaskedLM(BertConfig(vocab_size=30, **BERT_SIZES))
-    everywhere(model)
-    model.save_pretrained(tmp_path)
+    save_bert(tmp_path, BertForMaskedLM)
     saved = load_file(tmp_path / "model.safetensors")
     old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
 
@@ -147,9 +126,8 @@ def test_a_bert_saved_in_half_precision_is_trained_in_single(bert_folder: Path, 
 # ---- ViT ----
 
 
-def test_a_vit_is_that_of_the_folder(save_vit: Callable):
-    folder = save_vit()
-    vit, saved = make_vit(pretrained(folder), VIT_KEY, PATCH).vit, load_file(folder / "model.safetensors")
+def test_a_vit_is_that_of_the_folder(vit_folder: Path):
+    vit, saved = make_vit(pretrained(vit_folder), VIT_KEY, PATCH).vit, load_file(vit_folder / "model.safetensors")
     assert len(vit.blocks) == DEPTH
     for n, block in enumerate(vit.blocks):
         assert_equal(block, saved, f"blocks.{n}.")
@@ -159,57 +137,36 @@ def test_a_vit_is_that_of_the_folder(save_vit: Callable):
     assert torch.equal(vit.pos_embed, saved["pos_embed"])
 
 
-def test_a_vit_in_the_form_that_the_hub_keeps(save_vit: Callable):
+def test_a_vit_in_the_form_that_the_hub_keeps(tmp_path: Path):
     # vit_base_patch16_224's config.json has no model_args; here the architecture is one of timm's small ones
-    folder = save_vit("vit_tiny_patch16_224", embed_dim=192, depth=12, num_heads=3, img_size=224)
+    own = {"embed_dim": 192, "depth": 12, "num_heads": 3, "img_size": 224, "patch_size": 16}
+    folder = save_vit(tmp_path, "vit_tiny_patch16_224", **own)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     del config["model_args"]
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    stack, saved = make_vit(pretrained(folder), VIT_KEY, PATCH), load_file(folder / "model.safetensors")
+    stack, saved = make_vit(pretrained(folder), VIT_KEY, 16), load_file(folder / "model.safetensors")
     assert "head.weight" in saved
     for n, block in enumerate(stack.vit.blocks):
         assert_equal(block, saved, f"blocks.{n}.")
     assert torch.equal(stack.vit.pos_embed, saved["pos_embed"])
 
 
-def test_a_vit_saved_in_half_precision_is_trained_in_single(save_vit: Callable):
-    folder = save_vit()
-    edit_weights(folder, lambda weights: {name: tensor.half() for name, tensor in weights.items()})
-    vit = make_vit(pretrained(folder), VIT_KEY, PATCH).vit
+def test_a_vit_saved_in_half_precision_is_trained_in_single(vit_folder: Path):
+    edit_weights(vit_folder, lambda weights: {name: tensor.half() for name, tensor in weights.items()})
+    vit = make_vit(pretrained(vit_folder), VIT_KEY, PATCH).vit
     assert {parameter.dtype for parameter in vit.parameters()} == {torch.float32}
-    assert torch.equal(vit.norm.weight, load_file(folder / "model.safetensors")["norm.weight"].float())
+    assert torch.equal(vit.norm.weight, load_file(vit_folder / "model.safetensors")["norm.weight"].float())
 
 
 # ---- the model made of both ----
 
 
-def build(bert: BertStack, vit: VitStack, **jfm: Any) -> JFMClassifier:
-    switches = {
-        "n_blocks": 2,
-        "joint_len": 2,
-        "joint_init_std": 0.02,
-        "streams": "aligned",
-        "layers": "first",
-        "tied": True,
-        "frozen": False,
-    }
-    config = ModelConfig(
-        labels=["a", "b"],
-        text_width=8,
-        n_mels=N_MELS,
-        max_frames=MAX_FRAMES,
-        model=ModelParams(modality="T+A"),
-        jfm=JFMParams(**(switches | jfm)),
-        extractor=ExtractorParams(layers=1, heads=2, width=8, mlp_ratio=1.0, dropout=0.0),
-        bert=bert.architecture,
-        vit=vit.architecture,
-    )
-    return JFMClassifier(config, bert, vit)
+def build(bert: BertStack, vit: VitStack, **jfm: Any) -> UtteranceClassifier:
+    return make_classifier(make_config(bert, vit, **jfm), bert, vit)
 
 
-@pytest.mark.parametrize(("layers", "start"), [("first", 0), ("last", 1)])
-def test_the_model_holds_what_the_folders_hold(bert_folder: Path, save_vit: Callable, layers: str, start: int):
-    vit_folder = save_vit()
+@pytest.mark.parametrize(("layers", "start"), [("first", 0), ("last", DEPTH - 2)])
+def test_the_model_holds_what_the_folders_hold(bert_folder: Path, vit_folder: Path, layers: str, start: int):
     of_bert, of_vit = (load_file(folder / "model.safetensors") for folder in (bert_folder, vit_folder))
     model = build(
         make_bert(pretrained(bert_folder), BERT_KEY), make_vit(pretrained(vit_folder), VIT_KEY, PATCH), layers=layers
@@ -218,7 +175,7 @@ def test_the_model_holds_what_the_folders_hold(bert_folder: Path, save_vit: Call
         assert_equal(block.L, of_bert, f"encoder.layer.{start + n}.")
         assert_equal(block.V, of_vit, f"blocks.{start + n}.")
     assert_equal(model.mel_norm, of_vit, "norm.")
-    patches, rows, columns = model.patches, 5, 7
+    patches, rows, columns = model.patches, 3, 8
     kernel = of_vit["patch_embed.proj.weight"]
     torch.testing.assert_close(patches.projection.weight[:, 0].transpose(1, 2), kernel.sum(dim=1), rtol=0, atol=1e-6)
     assert torch.equal(patches.projection.bias, of_vit["patch_embed.proj.bias"])
@@ -235,11 +192,9 @@ def test_the_model_holds_what_the_folders_hold(bert_folder: Path, save_vit: Call
 @pytest.mark.parametrize("kind", ["roberta", "bert"])
 @pytest.mark.parametrize("layer", [1, 2, DEPTH])
 def test_a_text_encoder_cut_at_a_layer_gives_that_hidden_state(tmp_path: Path, kind: str, layer: int):
-    config = (RobertaConfig if kind == "roberta" else BertConfig)(
-        vocab_size=30, max_position_embeddings=20, **BERT_SIZES
-    )
+    config = (RobertaConfig if kind == "roberta" else BertConfig)(max_position_embeddings=20, **BERT_SIZES)
     whole = (RobertaModel if kind == "roberta" else BertModel)(config).eval()
-    everywhere(whole)
+    randomize(whole, scale=1.0)
     whole.save_pretrained(tmp_path)
     params = PretrainedTextEncoder(source="pretrained", name=str(tmp_path), layer=layer)
     encoder = make_text_encoder(params, TEXT_KEY, vocab_size=0).eval()
@@ -257,34 +212,34 @@ def test_a_text_encoder_layer_beyond_the_model(bert_folder: Path):
     params = PretrainedTextEncoder(source="pretrained", name=str(bert_folder), layer=DEPTH + 1)
     with pytest.raises(ErcError) as caught:
         make_text_encoder(params, TEXT_KEY, vocab_size=0)
-    assert str(caught.value) == f"{TEXT_KEY}.layer = 4: {str(bert_folder)!r} has layers 1 to 3"
+    assert str(caught.value) == f"{TEXT_KEY}.layer = 5: {str(bert_folder)!r} has layers 1 to 4"
 
 
 # ---- what does not fit ----
 
 
-def test_patches_of_another_size(save_vit: Callable):
-    folder = save_vit("vit_base_patch32_224", patch_size=32)
+def test_patches_of_another_size(tmp_path: Path):
+    folder = save_vit(tmp_path, patch_size=2)
     with pytest.raises(ErcError) as caught:
         make_vit(pretrained(folder), VIT_KEY, PATCH)
-    expected = f"{VIT_KEY}.name = {str(folder)!r}: its patches are 32 x 32, backbones.test.patch is 16"
+    expected = f"{VIT_KEY}.name = {str(folder)!r}: its patches are 2 x 2, backbones.test.patch is 4"
     assert str(caught.value) == expected
 
 
-def test_a_bert_and_a_vit_of_different_width(bert_folder: Path, save_vit: Callable):
-    vit = make_vit(pretrained(save_vit(embed_dim=24)), VIT_KEY, PATCH)
+def test_a_bert_and_a_vit_of_different_width(bert_folder: Path, tmp_path: Path):
+    vit = make_vit(pretrained(save_vit(tmp_path / "wide", embed_dim=24)), VIT_KEY, PATCH)
     with pytest.raises(ErcError, match="the ViT is 24 wide and the BERT 16: joint vectors need one width"):
         build(make_bert(pretrained(bert_folder), BERT_KEY), vit)
 
 
-def test_more_blocks_than_the_folder_has_layers(bert_folder: Path, save_vit: Callable):
-    bert, vit = make_bert(pretrained(bert_folder), BERT_KEY), make_vit(pretrained(save_vit()), VIT_KEY, PATCH)
-    with pytest.raises(ErcError, match=r"jfm\.n_blocks = 4: the bert of this backbone has 3 layers"):
-        build(bert, vit, n_blocks=4)
+def test_more_blocks_than_the_folder_has_layers(bert_folder: Path, vit_folder: Path):
+    bert, vit = make_bert(pretrained(bert_folder), BERT_KEY), make_vit(pretrained(vit_folder), VIT_KEY, PATCH)
+    with pytest.raises(ErcError, match=r"jfm\.n_blocks = 5: the bert of this backbone has 4 layers"):
+        build(bert, vit, n_blocks=5)
 
 
 def test_a_roberta_is_not_a_bert(tmp_path: Path):
-    RobertaModel(RobertaConfig(vocab_size=30, **BERT_SIZES)).save_pretrained(tmp_path)
+    RobertaModel(RobertaConfig(**BERT_SIZES)).save_pretrained(tmp_path)
     with pytest.raises(ErcError, match=r"bert\.name = .*: holds a RobertaModel; the fusion needs a BERT"):
         make_bert(pretrained(tmp_path), BERT_KEY)
 
@@ -301,17 +256,17 @@ def test_a_roberta_is_not_a_bert(tmp_path: Path):
         ("vit_small_patch16_18x2_224", {}),  # blocks side by side
     ],
 )
-def test_a_vit_that_is_built_otherwise(save_vit: Callable, architecture: str, model_args: dict[str, Any]):
-    folder = save_vit(architecture, **model_args)
+def test_a_vit_that_is_built_otherwise(tmp_path: Path, architecture: str, model_args: dict[str, Any]):
+    folder = save_vit(tmp_path, architecture, **model_args)
     with pytest.raises(ErcError) as caught:
         make_vit(pretrained(folder), VIT_KEY, PATCH)
     assert str(caught.value).startswith(f"{VIT_KEY}.name = {str(folder)!r}: ")
     assert "\n" not in str(caught.value)
 
 
-def test_a_repository_of_timms_keeps_its_sizes(monkeypatch: pytest.MonkeyPatch, save_vit: Callable):
+def test_a_repository_of_timms_keeps_its_sizes(monkeypatch: pytest.MonkeyPatch, vit_folder: Path):
     # `hf-hub:owner/name`, with the hub played by a folder
-    folder, name = save_vit(), "hf-hub:owner/small"
+    folder, name = vit_folder, "hf-hub:owner/small"
     create, parse = timm.create_model, timm.models._hub.load_model_config_from_path
     monkeypatch.setattr(
         timm, "create_model", lambda source, **more: create(source.replace(name, f"local-dir:{folder}"), **more)
@@ -385,12 +340,11 @@ def test_a_damaged_bert_folder(bert_folder: Path, damage: Callable[[Path], None]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_vit_folder(save_vit: Callable, damage: Callable[[Path], None]):
-    folder = save_vit()
-    damage(folder)
+def test_a_damaged_vit_folder(vit_folder: Path, damage: Callable[[Path], None]):
+    damage(vit_folder)
     with pytest.raises(ErcError) as caught:
-        make_vit(pretrained(folder), VIT_KEY, PATCH)
-    assert_one_clear_message(caught, VIT_KEY, folder)
+        make_vit(pretrained(vit_folder), VIT_KEY, PATCH)
+    assert_one_clear_message(caught, VIT_KEY, vit_folder)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -410,12 +364,11 @@ def test_a_bert_whose_weights_are_of_another_size(bert_folder: Path):
     assert_one_clear_message(caught, BERT_KEY, bert_folder)
 
 
-def test_a_vit_whose_weights_are_of_another_size(save_vit: Callable):
-    folder = save_vit()
-    edit_config(folder, model_args={**VIT_SIZES, "embed_dim": 24})
+def test_a_vit_whose_weights_are_of_another_size(vit_folder: Path):
+    edit_config(vit_folder, model_args={**VIT_SIZES, "embed_dim": 24})
     with pytest.raises(ErcError) as caught:
-        make_vit(pretrained(folder), VIT_KEY, PATCH)
-    assert_one_clear_message(caught, VIT_KEY, folder)
+        make_vit(pretrained(vit_folder), VIT_KEY, PATCH)
+    assert_one_clear_message(caught, VIT_KEY, vit_folder)
 
 
 # ---- no hub within reach ----

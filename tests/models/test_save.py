@@ -7,22 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import timm
 import torch
 from safetensors.torch import load_file, save_file
-from timm.models import save_for_hf
-from transformers import BertConfig, BertModel
+from small_models import (
+    LABELS,
+    N_MELS,
+    PATCH,
+    make_small,
+    pretrained,
+    save_bert,
+    save_vit,
+    stacks_from_sizes,
+)
 
 from erc_core.errors import ErcError
-from erc_core.models.classifier import Batch, JFMClassifier
-from erc_core.models.config import ModelConfig
+from erc_core.models.batch import Batch
 from erc_core.models.save import load_model, save_model
+from erc_core.models.streams import UtteranceClassifier
 from erc_core.models.transformers import BertStack, VitStack, make_bert, make_vit
-from erc_core.params.backbones import ExtractorParams, Pretrained, TransformerSizes
-from erc_core.params.model import JFMParams, ModelParams
 
-LABELS = ["neutral", "joy", "wütend"]
-DESCRIPTION = {"dataset": "demo", "features": {"mel": {"n_mels": 20}}}
+DESCRIPTION = {"dataset": "demo", "features": {"mel": {"n_mels": N_MELS}}}
 VARIANTS = [
     {},
     {"modality": "T"},
@@ -30,98 +34,51 @@ VARIANTS = [
     {"tied": False, "layers": "last"},
     {"joint_len": 0, "streams": "literal"},
     {"frozen": True},
+    {"fusion": "late", "frozen": True},
+    {"fusion": "cfa"},
+    {"fusion": "concatenate", "vit_layers": 2},
 ]
 
 
-def tiny_stacks(_: Path) -> tuple[BertStack, VitStack]:
-    sizes = TransformerSizes(source="config", width=16, depth=3, heads=2, mlp_ratio=1.5)
-    return make_bert(sizes, "backbones.tiny.bert"), make_vit(sizes, "backbones.tiny.vit", 16)
+def sized_stacks(_: Path) -> tuple[BertStack, VitStack]:
+    return stacks_from_sizes()
 
 
 def pretrained_stacks(root: Path) -> tuple[BertStack, VitStack]:
     """Return stacks from folders that are gone by the time anything is done with them."""
-    config = BertConfig(
-        vocab_size=30,
-        hidden_size=16,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=24,
-        hidden_act="relu",
-    )
-    BertModel(config).save_pretrained(root / "bert")
-    sizes = {"embed_dim": 16, "depth": 3, "num_heads": 2, "mlp_ratio": 2.0, "init_values": 0.1}
-    vit = timm.create_model("vit_base_patch16_224", pretrained=False, img_size=64, **sizes)
-    save_for_hf(vit, str(root / "vit"), safe_serialization=True, model_args={"img_size": 64, **sizes})
-    stacks = (
-        make_bert(Pretrained(source="pretrained", name=str(root / "bert")), "backbones.paper.bert"),
-        make_vit(Pretrained(source="pretrained", name=str(root / "vit")), "backbones.paper.vit", 16),
-    )
-    for name in ("bert", "vit"):
-        shutil.rmtree(root / name)
+    bert, vit = save_bert(root / "bert", hidden_act="relu"), save_vit(root / "vit", init_values=0.1)
+    stacks = make_bert(pretrained(bert), "bert"), make_vit(pretrained(vit), "vit", PATCH)
+    for folder in (bert, vit):
+        shutil.rmtree(folder)
     return stacks
 
 
-def build(stacks: tuple[BertStack, VitStack], *, modality: str = "T+A", **jfm: Any) -> JFMClassifier:
-    switches = {
-        "n_blocks": 2,
-        "joint_len": 4,
-        "joint_init_std": 0.02,
-        "streams": "aligned",
-        "layers": "first",
-        "tied": True,
-        "frozen": False,
-    }
-    config = ModelConfig(
-        labels=LABELS,
-        text_width=12,
-        n_mels=20,
-        max_frames=50,
-        model=ModelParams(modality=modality),
-        jfm=JFMParams(**(switches | jfm)),
-        extractor=ExtractorParams(layers=1, heads=2, width=8, mlp_ratio=2.0, dropout=0.1),
-        bert=stacks[0].architecture,
-        vit=stacks[1].architecture,
-    )
-    model = JFMClassifier(config, *stacks)
-    with torch.no_grad():  # as trained: no weight is what it was at the start
-        for parameter in model.parameters():
-            parameter.add_(0.2 * torch.randn_like(parameter))
-    if model.has_mel:
-        model.patches.set_statistics(torch.linspace(-9, -2, 20), torch.linspace(0.5, 4, 20))
-    return model.eval()
+def build(stacks: tuple[BertStack, VitStack], **switches: Any) -> UtteranceClassifier:
+    return make_small(stacks, dtype=torch.float32, **switches).model
 
 
 @pytest.fixture
-def batch() -> Batch:
-    generator = torch.Generator().manual_seed(0)
-    return Batch(
-        text_BTE=torch.randn(3, 6, 12, generator=generator),
-        tokens_B=torch.tensor([6, 2, 4]),
-        mel_BFM=torch.randn(3, 50, 20, generator=generator),
-        frames_B=torch.tensor([50, 0, 17]),
-        labels_B=torch.tensor([0, 1, 2]),
-        index_B=torch.tensor([0, 1, 2]),
-    )
+def batch(make_batch: Callable) -> Batch:
+    return make_batch([6, 2, 4], [30, 0, 17], dtype=torch.float32)
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    model = build(tiny_stacks(tmp_path))
+    model = build(stacks_from_sizes())
     save_model(tmp_path / "model", model.config, model.state_dict(), DESCRIPTION, [])
     return tmp_path / "model"
 
 
 @pytest.mark.parametrize("switches", VARIANTS, ids=lambda switches: "-".join(map(str, switches.values())) or "default")
-@pytest.mark.parametrize("make_stacks", [tiny_stacks, pretrained_stacks])
+@pytest.mark.parametrize("make_stacks", [sized_stacks, pretrained_stacks])
 def test_a_model_read_back_gives_identical_logits(
     tmp_path: Path, batch: Batch, make_stacks: Callable, switches: dict[str, Any]
 ):
-    torch.manual_seed(0)
     model = build(make_stacks(tmp_path), **switches)
     save_model(tmp_path / "model", model.config, model.state_dict(), DESCRIPTION, [])
     torch.manual_seed(1)
     read = load_model(tmp_path / "model").model
+    assert type(read) is type(model)
     assert not read.training
     with torch.no_grad():
         expected, found = model(batch), read(batch)
@@ -154,8 +111,18 @@ def test_labels_and_description_are_kept(saved: Path):
 
 def test_mel_statistics_travel_with_the_weights(saved: Path):
     patches = load_model(saved).model.patches
-    torch.testing.assert_close(patches.mean, torch.linspace(-9, -2, 20))
-    torch.testing.assert_close(patches.std, torch.linspace(0.5, 4, 20))
+    torch.testing.assert_close(patches.mean, torch.linspace(-1, 1, N_MELS))
+    torch.testing.assert_close(patches.std, torch.linspace(0.5, 2, N_MELS))
+
+
+def test_a_folder_from_before_there_were_other_fusions(saved: Path, batch: Batch):
+    before = load_model(saved).model(batch).logits_BC
+
+    def forget(content: dict[str, Any]) -> None:
+        content["model"]["model"] = {"modality": content["model"]["model"]["modality"]}
+
+    edit_config(saved, forget)
+    assert torch.equal(load_model(saved).model(batch).logits_BC, before)
 
 
 def test_a_folder_can_be_moved(saved: Path, tmp_path: Path, batch: Batch):
@@ -264,6 +231,14 @@ def too_many_blocks(folder: Path) -> None:
     edit_config(folder, lambda content: content["model"]["jfm"].update(n_blocks=9))
 
 
+def other_fusion(folder: Path) -> None:
+    edit_config(folder, lambda content: content["model"]["model"].update(fusion="late"))
+
+
+def a_fusion_of_one_stream(folder: Path) -> None:
+    edit_config(folder, lambda content: content["model"]["model"].update(fusion="cfa", modality="T"))
+
+
 def untie(folder: Path) -> None:
     edit_config(folder, lambda content: content["model"]["jfm"].update(tied=False))
 
@@ -296,6 +271,8 @@ DAMAGES = [
     other_labels,
     other_joint_len,
     too_many_blocks,
+    other_fusion,
+    a_fusion_of_one_stream,
     untie,
     one_weight_less,
     one_weight_more,

@@ -66,6 +66,9 @@ MISTAKES = [
     ("train.lr", -1.0, "train.lr = -1: allowed is auto, or more than 0"),
     ("train.epochs", 0, "train.epochs = 0: allowed is auto, or more than 0"),
     ("train.warmup", 1.0, "train.warmup = 1: allowed is auto, or 0 up to 1"),
+    ("train.freq_mask", 1.0, "train.freq_mask = 1: allowed is auto, or 0 up to 1"),
+    ("train.time_mask", -0.5, "train.time_mask = -0.5: allowed is auto, or 0 up to 1"),
+    ("train.masks", 0, "train.masks = 0: allowed is 1 or more"),
     ("parallel.workers", 0, "parallel.workers = 0: allowed is auto, or 1 or more"),
     # wrong types
     ("jfm.n_blocks", "2", "jfm.n_blocks = '2': allowed is a whole number, 1 or more and 24 or less"),
@@ -206,7 +209,9 @@ def test_a_backbone_may_have_the_name_of_a_source(tree):
 
 def sections(tree: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Return the path of every mapping whose keys are names of the schema, not of the user."""
-    found = [] if path in {("ingest",), ("backbones",)} or path[2:] == ("columns",) else [path]
+    named_by_users = {("ingest",), ("backbones",), ("study", "variants"), ("study", "tables")}
+    inside_a_name = path[2:] == ("columns",) or (path[:2] in named_by_users and len(path) > 3)
+    found = [] if path in named_by_users or inside_a_name else [path]
     for key, value in tree.items():
         if isinstance(value, dict):
             found += sections(value, (*path, key))
@@ -351,8 +356,8 @@ def test_what_is_not_yaml_is_told(tmp_path, content):
 
 def test_a_key_given_twice_is_told_with_its_line(tmp_path):
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    line = text[: text.index("  joint_len:")].count("\n") + 1
-    message = told_about(tmp_path / "params.yaml", text.replace("  joint_len:", "  joint_len: 9\n  joint_len:"))
+    line = text[: text.index("\n  joint_len:") + 1].count("\n") + 1
+    message = told_about(tmp_path / "params.yaml", text.replace("\n  joint_len:", "\n  joint_len: 9\n  joint_len:"))
     assert 'found duplicate key "joint_len"' in message
     assert f"line {line + 1}," in message
 
@@ -397,6 +402,6 @@ def test_auto_takes_the_values_of_the_backbone(tree):
     assert {name: resolve()[name] for name in names} == {
         name: tree["backbones"]["tiny"]["training"][name] for name in names
     }
-    own = {"lr": 0.5, "epochs": 3, "schedule": "linear", "warmup": 0.25}
+    own = {"lr": 0.5, "epochs": 3, "schedule": "linear", "warmup": 0.25, "freq_mask": 0.3, "time_mask": 0.4, "masks": 5}
     tree["train"] |= own
     assert {name: resolve()[name] for name in own} == own

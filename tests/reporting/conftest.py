@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from made_up_study import study_params, write_study
 
 from erc_core.evaluation.write import evaluate_predictions
 from erc_core.params.load import load_params
 from erc_core.params.schema import Params
+from erc_core.params.study import StudyParams
 from erc_core.reporting.document import Drawn
+from erc_core.study.results import read_predictions, read_results
+from erc_core.study.tables import StudySource, StudyTable, make_tables
 
 LABELS = ["neutral", "joy", "anger", "fear"]
 
@@ -21,7 +25,7 @@ def placeholders() -> dict[str, Drawn]:
     """Return what stands for figures where a test is about the text around them."""
     return {
         name: Drawn(f"figures/demo/{name}.png", "data:image/svg+xml;base64,", 7.0, 3.0)
-        for name in ("confusion", "learning", "classes", "per_class")
+        for name in ("confusion", "confusion_shared", "learning", "classes", "per_class", "n_blocks", "joint_len")
     }
 
 
@@ -31,6 +35,33 @@ def params() -> Params:
     evaluate = repository.evaluate.model_copy(update={"bootstrap_samples": 200, "confidence": 0.9})
     report = repository.report.model_copy(update={"title": "A report", "top_errors": 3})
     return repository.model_copy(update={"datasets": ["demo"], "evaluate": evaluate, "report": report})
+
+
+@pytest.fixture(scope="session")
+def make_study(params: Params) -> Callable[..., list[StudyTable]]:
+    """Return a function that writes the results of a study under a root and makes its tables."""
+
+    def make(root: Path, dataset: str = "demo", study: StudyParams | None = None, **facts: Any) -> list[StudyTable]:
+        study = study or study_params()
+        write_study(root, study, dataset, n_dialogues=12, **facts)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(root)
+            results = {name: read_results(dataset, name) for name in study.run}
+            return make_tables(
+                StudySource(
+                    dataset, "meld", study, params.evaluate, results, lambda name: read_predictions(dataset, name)
+                )
+            )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def study_tables(
+    tmp_path_factory: pytest.TempPathFactory, make_study: Callable[..., list[StudyTable]]
+) -> list[StudyTable]:
+    """Return the tables of a study of three seeds in which every variant was run."""
+    return make_study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +127,7 @@ def write_inputs(params: Params) -> Callable[..., None]:
                  "action": "text only"},
             ],
             "truncated_texts": 1,
+            "ingest": {"rows left out": 2, "test twins preferred": 5},
             "training": {"seed": 7, "best_epoch": 2, "epochs": 3, "val_wf1": 0.4, "parameters": 412345,
                          "trained_parameters": 400000, "device": "CPU: AMD EPYC", "precision": "float32",
                          "seconds": 24.1},

@@ -35,6 +35,7 @@ DRAW = {
     "confusion": lambda synthetic: figures.confusion_figure(MATRIX, LABELS, synthetic=synthetic),
     "learning": lambda synthetic: figures.learning_figure(HISTORY, 2, synthetic=synthetic),
     "classes": lambda synthetic: figures.class_figure(EMOTIONS, LABELS, synthetic=synthetic),
+    "shared": lambda synthetic: figures.shared_confusion_figure(MATRIX, LABELS, synthetic=synthetic),
     "per_class": lambda synthetic: figures.per_class_figure(PER_CLASS, synthetic=synthetic),
 }
 
@@ -48,7 +49,7 @@ def test_a_figure_is_whole_fits_its_column_and_has_the_same_bytes_again(tmp_path
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [f"{name}.png", f"{name}.svg"]
 
     pixels = imread(png)[..., :3]
-    assert pixels.shape[1] == 200 * (figures.COLUMN_INCHES if name == "per_class" else figures.FULL_INCHES)
+    assert pixels.shape[1] == 200 * (figures.COLUMN_INCHES if name in ("per_class", "shared") else figures.FULL_INCHES)
     ink = (pixels < 0.9).any(axis=-1)
     assert 0.01 < ink.mean() < 0.9
     # nothing is cut off: no ink on the border
@@ -72,6 +73,31 @@ def test_confusion_shows_counts_and_percent_and_dashes_for_a_class_without_gold(
     assert counts == [str(n) for n in MATRIX.ravel()]
     assert percent[:4] == ["91", "7", "2", "0"]
     assert percent[-4:] == ["–"] * 4
+
+
+def test_the_papers_classes_are_in_its_order_and_the_others_in_one_column():
+    labels = ["neutral", "fear", "anger", "happiness", "disgust", "sadness"]
+    matrix = np.arange(36).reshape(6, 6)
+    matrix[5] = 0
+    (axes,) = figures.shared_confusion_figure(matrix, labels, synthetic=False).axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["happiness", "sadness", "neutral", "anger"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["happiness", "sadness", "neutral", "anger", "other"]
+    cells = np.array([text.get_text() for text in axes.texts]).reshape(4, 5)
+    # happiness is row 3 of the matrix: 18 to 23; fear and disgust are the others
+    assert list(cells[0]) == ["17.1\n(21)", "18.7\n(23)", "14.6\n(18)", "16.3\n(20)", "33.3\n(41)"]
+    assert set(cells[1]) == {"–"}
+    four = [0, 2, 3, 5]
+    (axes,) = figures.shared_confusion_figure(
+        matrix[np.ix_(four, four)], [labels[i] for i in four], synthetic=False
+    ).axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["happiness", "sadness", "neutral", "anger"]
+
+
+def test_a_corpus_with_other_classes_has_no_figure_of_the_papers():
+    assert figures.shared_classes(["joy", "neutral", "calm"]) == ["joy", "neutral"]
+    assert figures.shared_classes(["neutral", "calm"]) == []
+    with pytest.raises(ValueError, match="fewer than two"):
+        figures.shared_confusion_figure(np.eye(2, dtype=np.int64), ["neutral", "calm"], synthetic=False)
 
 
 def test_learning_marks_the_chosen_epoch_and_leaves_out_what_was_not_recorded():

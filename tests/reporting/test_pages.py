@@ -19,6 +19,11 @@ SECTIONS = [
     "Classes",
     "Most confident errors",
     "Training",
+    "Comparison",
+    "Ablation",
+    "Fusion",
+    "Parameter analysis",
+    "Switches",
     "Data",
     "Provenance",
 ]
@@ -78,10 +83,10 @@ def contents(root, params):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, params, write_inputs):
+def report(tmp_path_factory, params, write_inputs, study_tables):
     root = tmp_path_factory.mktemp("report")
     write_inputs(root)
-    write_report(params, contents(root, params), root / "reports")
+    write_report(params, contents(root, params), {"demo": study_tables}, root / "reports")
     return root / "reports"
 
 
@@ -89,9 +94,9 @@ def report(tmp_path_factory, params, write_inputs):
 def rendered(tmp_path, params, write_inputs, placeholders):
     """Return a function from changed inputs to the HTML and Markdown, without drawing figures."""
 
-    def render(*, changed=params, **inputs):
+    def render(*, changed=params, study=(), **inputs):
         write_inputs(tmp_path, **inputs)
-        document = make_document(changed, contents(tmp_path, changed), {"demo": placeholders})
+        document = make_document(changed, contents(tmp_path, changed), {"demo": study}, {"demo": placeholders})
         return render_html(document), render_markdown(document)
 
     return render
@@ -106,9 +111,10 @@ def test_the_report_has_its_sections_tables_figures_and_captions(report):
 
     captions = [re.match(r"(Table|Figure) (\d+)\. \S", text) for text in page.texts["figcaption"]]
     numbers = {kind: [int(m[2]) for m in captions if m[1] == kind] for kind in ("Table", "Figure")}
-    assert sorted(numbers["Table"]) == list(range(1, 12))
-    assert numbers["Figure"] == [1, 2, 3, 4]
-    assert len(page.texts["table"]) == 11
+    # four tables of systems with one of tests each, two of values; the figures of the model, its errors and two curves
+    assert sorted(numbers["Table"]) == list(range(1, 12 + 2 * 4 + 2 + 1))
+    assert numbers["Figure"] == list(range(1, 8))
+    assert len(page.texts["table"]) == 22
     written = re.findall(r"^\*\*(Table|Figure) (\d+)\.\*\* \S", markdown, re.MULTILINE)
     assert sorted(written) == sorted((m[1], m[2]) for m in captions)
 
@@ -142,7 +148,7 @@ def test_html_opens_offline_and_its_links_lead_somewhere(report):
     assert len(set(ids)) == len(ids)
     assert set(page.attributes("href")) <= {f"#{name}" for name in ids}
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 4
+    assert len(images) == 7
     svgs = sorted((report / "figures" / "demo").glob("*.svg"))
     embedded = [base64.b64decode(image["src"].removeprefix("data:image/svg+xml;base64,")) for image in images]
     assert sorted(embedded) == sorted(path.read_bytes() for path in svgs)
@@ -161,15 +167,16 @@ def test_markdown_links_pictures_that_are_not_blank(report):
         assert (imread(report / link)[..., :3] < 0.9).mean() > 0.01
 
 
-def test_the_same_inputs_give_the_same_bytes(report, params):
-    names = ["index.html", "index.md", *(f"figures/demo/{p.name}" for p in (report / "figures/demo").iterdir())]
-    before = {name: (report / name).read_bytes() for name in names}
-    write_report(params, contents(report.parent, params), report)
-    assert {name: (report / name).read_bytes() for name in names} == before
+def test_the_same_inputs_give_the_same_bytes(report, params, study_tables):
+    made = [*report.glob("index.*"), *report.glob("figures/demo/*"), *report.glob("tables/*")]
+    assert len(made) == 2 + 2 * 7 + 2 * 6
+    before = {path: path.read_bytes() for path in made}
+    write_report(params, contents(report.parent, params), {"demo": study_tables}, report)
+    assert {path: path.read_bytes() for path in made} == before
 
 
-def test_a_synthetic_corpus_is_announced_everywhere_and_another_is_not(rendered):
-    html, markdown = rendered()
+def test_a_synthetic_corpus_is_announced_everywhere_and_another_is_not(rendered, study_tables):
+    html, markdown = rendered(study=study_tables)
     banner = "This corpus is synthetic speech by eSpeak NG; its scores say nothing about people."
     assert html.count(banner) == 1
     css = Page(html).texts["style"][0]
@@ -190,7 +197,8 @@ def test_two_datasets_have_a_summary_and_numbers_that_go_on(tmp_path, params, wr
     both = params.model_copy(update={"datasets": ["demo", "meld"]})
     write_inputs(tmp_path, "demo")
     write_inputs(tmp_path, "meld", synthetic=False, n_dialogues=5)
-    document = make_document(both, contents(tmp_path, both), {"demo": placeholders, "meld": placeholders})
+    drawn = {"demo": placeholders, "meld": placeholders}
+    document = make_document(both, contents(tmp_path, both), {"demo": [], "meld": []}, drawn)
     html, markdown = render_html(document), render_markdown(document)
     page = Page(html)
     assert len(set(page.attributes("id"))) == len(page.attributes("id"))
@@ -200,7 +208,7 @@ def test_two_datasets_have_a_summary_and_numbers_that_go_on(tmp_path, params, wr
     assert [row[0].strip() for row in summary[2:]] == ["demo", "meld"]
     assert [row[1].strip() for row in summary[2:]] == ["synthetic", "recorded"]
     numbers = [int(n) for n in re.findall(r"^\*\*Figure (\d+)\.", markdown, re.MULTILINE)]
-    assert numbers == list(range(1, 9))
+    assert numbers == list(range(1, 11))
     assert markdown.split("## Dataset meld")[1].count("Synthetic corpus:") == 0
 
 
@@ -237,7 +245,7 @@ def test_a_hostile_label_and_title_stay_text(tmp_path, params, write_inputs, pla
         path.write_text(path.read_text("utf-8").replace("fear", "<i>|fear"), encoding="utf-8")
     path = tmp_path / "data/results/demo.json"
     path.write_text(path.read_text("utf-8").replace("fear", "<i>|fear"), encoding="utf-8")
-    document = make_document(changed, contents(tmp_path, changed), {"demo": placeholders})
+    document = make_document(changed, contents(tmp_path, changed), {"demo": []}, {"demo": placeholders})
     page, markdown = Page(render_html(document)), render_markdown(document)
     assert "i" not in {tag for tag, _ in page.tags}
     assert page.texts["h1"] == ["<b>T</b> # `x`"]

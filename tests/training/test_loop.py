@@ -11,6 +11,7 @@ from erc_core.training.features import FeatureSet
 from erc_core.training.loop import Trainer, seed_everything
 from erc_core.training.precision import autocast_dtype
 from erc_core.training.predict import predict
+from erc_core.training.task import UtteranceTask
 
 CPU = torch.device("cpu")
 
@@ -25,15 +26,8 @@ def make_trainer(corpus, params, name="run"):
     features = FeatureSet(corpus, EMOTIONS, how="memory")
     model = build_model(params, list(EMOTIONS), features, params.train.seed)
     resolved = resolve_training(params.train, params.selected_backbone.training)
-    return Trainer(
-        model,
-        features,
-        train=params.train,
-        resolved=resolved,
-        icl=params.icl,
-        device=CPU,
-        checkpoint=Checkpoint(name),
-    )
+    task = UtteranceTask(model, features, train=params.train, resolved=resolved, icl=params.icl, device=CPU)
+    return Trainer(task, train=params.train, resolved=resolved, device=CPU, checkpoint=Checkpoint(name))
 
 
 @pytest.mark.parametrize("modality", ["T", "A", "T+A"])
@@ -60,7 +54,7 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(corpus, make_params, monkeyp
 
     def fail_in_third_epoch(self, batch):
         steps.append(1)
-        if len(steps) > 2 * len(self._batches(1)) + 3:
+        if len(steps) > 2 * len(self.task.batches(0, 1)) + 3:
             raise KeyboardInterrupt
         return step(self, batch)
 
@@ -105,7 +99,7 @@ def test_the_first_best_epoch_is_chosen_and_its_weights_kept(corpus, make_params
     assert trained.best.val_wf1 == max(row.val_wf1 for row in trained.history)
     assert trained.best.epoch == min(r.epoch for r in trained.history if r.val_wf1 == trained.best.val_wf1)
     trainer.model.load_state_dict(trained.weights)
-    dev = predict(trainer.model, trainer.features, trainer.dev_indices, batch_size=5, device=CPU)
+    dev = trainer.task.predict("dev")
     assert (dev.predicted == dev.gold).mean() == pytest.approx(trained.best.val_acc)
 
 
@@ -120,11 +114,11 @@ def test_a_loss_that_is_not_finite_names_its_step(corpus, make_params):
 def test_predictions_come_back_in_the_order_asked_for(corpus, make_params):
     trainer = make_trainer(corpus, make_params())
     chosen = np.array([80, 3, 41, 7, 99, 12])
-    together = predict(trainer.model, trainer.features, chosen, batch_size=3, device=CPU)
+    together = predict(trainer.model, trainer.task.features, chosen, batch_size=3, device=CPU)
     for row, index in enumerate(chosen):
-        alone = predict(trainer.model, trainer.features, np.array([index]), batch_size=1, device=CPU)
+        alone = predict(trainer.model, trainer.task.features, np.array([index]), batch_size=1, device=CPU)
         np.testing.assert_allclose(together.logits[row], alone.logits[0], atol=1e-5)
-        assert together.gold[row] == trainer.features.labels[index]
+        assert together.gold[row] == trainer.task.features.labels[index]
     np.testing.assert_allclose(together.probabilities.sum(axis=1), 1)
 
 

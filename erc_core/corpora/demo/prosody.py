@@ -73,10 +73,10 @@ class Style:
 
 
 STYLES: dict[Prosody, Style] = {
-    "even": Style(rate=Spread(1.0, 0.05), pitch=Spread(0, 5), pitch_range=Spread(45, 8), volume=Spread(66, 8)),
-    "lively": Style(rate=Spread(1.25, 0.06), pitch=Spread(20, 6), pitch_range=Spread(80, 9), volume=Spread(96, 8)),
-    "deadpan": Style(rate=Spread(0.78, 0.05), pitch=Spread(-20, 5), pitch_range=Spread(10, 5), volume=Spread(52, 7)),
-    "trembling": Style(rate=Spread(1.15, 0.06), pitch=Spread(24, 6), pitch_range=Spread(12, 5), volume=Spread(34, 6)),
+    "even": Style(rate=Spread(1.0, 0.05), pitch=Spread(0, 5), pitch_range=Spread(45, 8), volume=Spread(62, 6)),
+    "lively": Style(rate=Spread(1.25, 0.06), pitch=Spread(20, 6), pitch_range=Spread(80, 9), volume=Spread(115, 8)),
+    "deadpan": Style(rate=Spread(0.78, 0.05), pitch=Spread(-20, 5), pitch_range=Spread(10, 5), volume=Spread(36, 4)),
+    "trembling": Style(rate=Spread(1.15, 0.06), pitch=Spread(24, 6), pitch_range=Spread(12, 5), volume=Spread(20, 2)),
 }
 
 
@@ -96,7 +96,7 @@ def draw_manner(prosody: Prosody, speaker: Speaker, rng: np.random.Generator) ->
         rate=_within(speaker.rate * _draw(style.rate, rng), 80, 450),
         pitch=_within(speaker.pitch + _draw(style.pitch, rng), 0, 99),
         pitch_range=_within(_draw(style.pitch_range, rng), 0, 99),
-        volume=_within(_draw(style.volume, rng), 15, 120),
+        volume=_within(_draw(style.volume, rng), 10, 140),
     )
 
 

@@ -38,7 +38,7 @@ def test_the_ways_of_speaking_are_what_their_names_say():
 
 def test_neighbouring_ways_overlap():
     even, lively = draw("even", LOW), draw("lively", LOW)
-    assert (even.max(0) > lively.min(0)).all()
+    assert (even.max(0) > lively.min(0))[:3].all()  # rate, pitch and its range; how loud tells them apart
 
 
 def test_the_same_generator_draws_the_same_manner():

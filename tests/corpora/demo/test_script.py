@@ -17,16 +17,6 @@ from erc_core.corpora.demo.script import (
     write_script,
 )
 
-MELD_TRAIN = {
-    "neutral": 4710,
-    "joy": 1743,
-    "surprise": 1205,
-    "anger": 1109,
-    "sadness": 683,
-    "disgust": 271,
-    "fear": 268,
-}
-
 
 @pytest.fixture(scope="module")
 def large(demo_params):
@@ -44,20 +34,24 @@ def accuracy_of_best_guess(cues, emotions) -> float:
     return sum(max(counts[cue, emotion] for emotion in EMOTIONS) for cue in set(cues)) / len(cues)
 
 
-def test_the_table_has_every_pair_once_and_the_frequencies_of_meld():
+def test_the_table_has_every_pair_once_and_is_as_uneven_as_real_corpora():
     pairs = [cell for cells in CELLS.values() for cell in cells]
     assert sorted(pairs) == sorted((words, prosody) for words in WORD_SETS for prosody in PROSODIES)
     assert sum(EMOTION_WEIGHTS.values()) == pytest.approx(100)
     assert sum(WORDS_WEIGHTS.values()) == pytest.approx(100)
     assert sum(PROSODY_WEIGHTS.values()) == pytest.approx(100)
-    for emotion, count in MELD_TRAIN.items():
-        assert EMOTION_WEIGHTS[emotion] == pytest.approx(100 * count / sum(MELD_TRAIN.values()), abs=0.5)
+    assert max(EMOTION_WEIGHTS, key=EMOTION_WEIGHTS.__getitem__) == "neutral"
+    assert all(2.5 <= EMOTION_WEIGHTS[rare] <= 3 for rare in ("disgust", "fear"))  # as in MELD
 
 
 def test_joy_and_anger_are_an_exclusive_or_of_words_and_prosody():
     emotion_of = {cell: emotion for emotion, cells in CELLS.items() for cell in cells}
     square = [[emotion_of[words, prosody] for prosody in ("lively", "deadpan")] for words in ("glad", "rude")]
     assert square == [["joy", "anger"], ["anger", "joy"]]
+    # words mean what they say a little more often than not: with no lean at all, an exclusive-or is learned very late
+    plain = CELLS["joy"]["glad", "lively"] + CELLS["anger"]["rude", "lively"]
+    turned = CELLS["joy"]["rude", "deadpan"] + CELLS["anger"]["glad", "deadpan"]
+    assert 1.1 < plain / turned < 1.5
 
 
 def test_the_emotions_have_their_frequencies(turns):

@@ -1,0 +1,184 @@
+"""SCFA, a peer system: transformers over the utterances of a dialogue in each modality, then attention across modalities.
+
+After Zhao et al., "Speaker-aware Cross-modal Fusion Architecture for Conversational Emotion Recognition" (Interspeech 2023);
+docs/systems/scfa.md says what is theirs and what had to be decided here.
+
+B dialogues, U utterances, E width of the text vectors, S width of the speech vectors, W width of the model, C classes.
+"""
+
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from erc_core.losses.total import Losses
+from erc_core.models.cross_attention import CrossModalFusionAttention
+from erc_core.params.scfa import ScfaParams
+from erc_core.peers.batch import DialogueBatch, DialogueOutput
+
+FEEDFORWARD = 4  # width of a feed-forward layer, in widths of the model, as in Vaswani et al. 2017
+
+
+class SpeakerMasks(NamedTuple):
+    """What each utterance (rows) may attend to (columns), (B, U, U), true = may.
+
+    Attributes:
+        context: Every utterance of the dialogue.
+        same: Those of the same speaker, itself among them.
+        other: Those of other speakers.
+    """
+
+    context: Tensor
+    same: Tensor
+    other: Tensor
+
+
+def speaker_masks(speakers_BU: Tensor, present_BU: Tensor) -> SpeakerMasks:
+    """Return the three masks.
+
+    Args:
+        speakers_BU: Index of the speaker of each utterance.
+        present_BU: Whether the utterance has this modality; no other is attended to.
+    """
+    same_BUU = speakers_BU[:, :, None] == speakers_BU[:, None, :]
+    context_BUU = present_BU[:, None, :].expand_as(same_BUU)
+    return SpeakerMasks(context=context_BUU, same=context_BUU & same_BUU, other=context_BUU & ~same_BUU)
+
+
+class MaskedTransformer(nn.Module):
+    """Transformer encoder layers over utterances, under one of the masks."""
+
+    def __init__(self, params: ScfaParams) -> None:
+        """Make the layers, each with a start of its own."""
+        super().__init__()
+        self.heads = params.heads
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                params.width,
+                params.heads,
+                dim_feedforward=FEEDFORWARD * params.width,
+                dropout=params.dropout,
+                activation="gelu",
+                batch_first=True,
+            )
+            for _ in range(params.layers)
+        )
+
+    def forward(self, h_BUW: Tensor, may_attend_BUU: Tensor) -> Tensor:
+        """Return (B, U, W); zero for an utterance that may attend to nothing, as this branch has nothing to say of it."""
+        has_any_BU1 = may_attend_BUU.any(dim=2, keepdim=True)
+        # a softmax over nothing is NaN: such an utterance attends to itself, and the result is dropped
+        itself_UU = torch.eye(h_BUW.shape[1], dtype=torch.bool, device=h_BUW.device)
+        hidden_BUU = ~(may_attend_BUU | (itself_UU & ~has_any_BU1))
+        hidden_GUU = hidden_BUU.repeat_interleave(self.heads, dim=0)  # G = B * heads, as torch wants it
+        for layer in self.layers:
+            h_BUW = layer(h_BUW, src_mask=hidden_GUU)
+        return h_BUW.masked_fill(~has_any_BU1, 0.0)
+
+
+class ConversationEncoder(nn.Module):
+    """The intra-modal half of SCFA: a context encoder and a speaker-aware encoder for one modality.
+
+    H = dropout(Linear(x) + position); three transformers read H, under the context, the same-speaker and the
+    other-speaker mask; Z = LN(H + Linear([context, same, other])).
+    """
+
+    def __init__(self, width_in: int, params: ScfaParams) -> None:
+        """Make the layers.
+
+        Args:
+            width_in: Width of the modality's utterance vectors.
+            params: Section scfa.
+        """
+        super().__init__()
+        self.enter = nn.Linear(width_in, params.width)
+        self.context = MaskedTransformer(params)
+        self.same = MaskedTransformer(params)
+        self.other = MaskedTransformer(params)
+        self.join = nn.Linear(3 * params.width, params.width)
+        self.norm = nn.LayerNorm(params.width)
+        self.dropout = nn.Dropout(params.dropout)
+
+    def forward(self, vectors_BUX: Tensor, masks: SpeakerMasks) -> Tensor:
+        """Return Z, (B, U, W), from one vector for each utterance."""
+        h_BUW = self.enter(vectors_BUX)
+        h_BUW = self.dropout(h_BUW + _sinusoids(h_BUW))
+        branches = (
+            self.context(h_BUW, masks.context),
+            self.same(h_BUW, masks.same),
+            self.other(h_BUW, masks.other),
+        )
+        z_BUW: Tensor = self.norm(h_BUW + self.dropout(self.join(torch.cat(branches, dim=2))))
+        return z_BUW
+
+
+class SCFA(nn.Module):
+    """The system: a conversation encoder for each modality, CFA over the utterances, one linear classifier.
+
+    With both modalities the classifier reads [Z_a, Z_t, Z_a', Z_t']; with one, its Z, and there is no CFA.
+    """
+
+    def __init__(
+        self,
+        params: ScfaParams,
+        *,
+        modality: Literal["T", "A", "T+A"],
+        text_width: int,
+        speech_width: int,
+        n_labels: int,
+    ) -> None:
+        """Make the system.
+
+        Args:
+            params: Section scfa.
+            modality: Which modalities it reads.
+            text_width: E, width of the text vectors.
+            speech_width: S, width of the speech vectors.
+            n_labels: C.
+        """
+        super().__init__()
+        self.text = ConversationEncoder(text_width, params) if "T" in modality else None
+        self.speech = ConversationEncoder(speech_width, params) if "A" in modality else None
+        both = self.text is not None and self.speech is not None
+        self.cfa = CrossModalFusionAttention(params.width) if both else None
+        self.dropout = nn.Dropout(params.dropout)
+        self.classifier = nn.Linear((4 if both else 1) * params.width, n_labels)
+
+    def forward(self, batch: DialogueBatch) -> DialogueOutput:
+        """Classify the utterances of a batch of dialogues.
+
+        Padding never changes a dialogue's result: every attention masks it. An utterance without speech is never attended
+        to as speech; what the system says of its speech comes from the rest of the dialogue.
+
+        Returns:
+            Logits in the order of the labels, and the modalities' features after CFA (Z_t', Z_a'), or Z with one modality.
+        """
+        text = speech = None
+        if self.text is not None:
+            text = self.text(batch.text_BUE, speaker_masks(batch.speakers_BU, batch.mask_BU))
+        heard_BU = batch.mask_BU & batch.heard_BU
+        if self.speech is not None:
+            speech = self.speech(batch.speech_BUS, speaker_masks(batch.speakers_BU, heard_BU))
+        features = [z_BUW for z_BUW in (speech, text) if z_BUW is not None]
+        if self.cfa is not None and text is not None and speech is not None:
+            text, speech = self.cfa(text, batch.mask_BU, speech, heard_BU)
+            features += [speech, text]
+        logits_BUC = self.classifier(self.dropout(torch.cat(features, dim=2)))
+        return DialogueOutput(logits_BUC=logits_BUC, text_BUW=text, speech_BUW=speech)
+
+    def loss(self, output: DialogueOutput, batch: DialogueBatch) -> Losses:
+        """Return the cross entropy over the utterances of a batch that has at least one; there is no contrastive term."""
+        erc = F.cross_entropy(output.logits_BUC.float().flatten(0, 1), batch.labels_BU.flatten(), ignore_index=-1)
+        return Losses(erc, erc.detach(), torch.zeros_like(erc))
+
+
+def _sinusoids(h_BUW: Tensor) -> Tensor:
+    """Return the position encoding of Vaswani et al. 2017, section 3.5, (U, W).
+
+    Column 2i is sin(position / 10000^(2i / W)), column 2i + 1 the cosine.
+    """
+    positions, width = h_BUW.shape[1:]
+    even_columns = torch.arange(0, width, 2, dtype=torch.float64, device=h_BUW.device)
+    angles = torch.arange(positions, device=h_BUW.device)[:, None] * 10_000.0 ** (-even_columns / width)
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width].to(h_BUW.dtype)

@@ -1,0 +1,145 @@
+"""What a variant's trainings gave: one JSON file of scores and costs, one table of predictions.
+
+data/study/<dataset>/<variant>/results.json and predictions.parquet
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from erc_core.errors import ErcError
+from erc_core.store.atomic import atomic_file, write_json
+
+RESULTS_FILE = "results.json"
+PREDICTIONS_FILE = "predictions.parquet"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Run(_Record):
+    """One training.
+
+    Attributes:
+        seed: Of its weights, order of batches and dropout.
+        acc: Accuracy on the test split, a fraction like the scores below.
+        wf1: Weighted F1.
+        macro_f1: Mean F1 of the classes that occur.
+        val_wf1: On the validation split, of the chosen epoch.
+        best_epoch: The chosen epoch, from 1.
+        epochs: Epochs that ran.
+        seconds: Wall time of the training.
+        seconds_per_epoch: Mean.
+        peak_memory_mb: Most memory that the training took, MiB.
+        memory: Of what: gpu = allocated on the card; resident = of the process, beyond what it held before the training.
+    """
+
+    seed: int
+    acc: float
+    wf1: float
+    macro_f1: float
+    val_wf1: float
+    best_epoch: int
+    epochs: int
+    seconds: float
+    seconds_per_epoch: float
+    peak_memory_mb: float
+    memory: Literal["gpu", "resident"]
+
+
+class PointResults(_Record):
+    """One configuration of a variant.
+
+    Attributes:
+        point: Its name: the value as text; empty for a variant without `over`.
+        key: The parameter that varies.
+        value: Its value.
+        same_as_full: Whether it is the full model, and was not trained again.
+        parameters: Numbers in the model.
+        trained_parameters: Those of them that are trained.
+        latency_ms: Median time for one utterance, a batch of one (of a dialogue's: its share).
+        runs: One for each seed.
+    """
+
+    point: str
+    key: str | None
+    value: int | float | bool | str | None
+    same_as_full: bool
+    parameters: int | None
+    trained_parameters: int | None
+    latency_ms: float | None
+    runs: list[Run]
+
+
+class VariantResults(_Record):
+    """All points of a variant on one dataset, and what they were made with."""
+
+    dataset: str
+    variant: str
+    system: str
+    labels: list[str]
+    weights: str
+    backbone: str
+    device: str
+    precision: str
+    commit: str | None
+    versions: dict[str, str]
+    splits: dict[str, int]
+    points: list[PointResults]
+
+
+def study_folder(dataset: str, variant: str) -> Path:
+    """Return the folder of a variant's results."""
+    return Path("data/study") / dataset / variant
+
+
+def write_results(results: VariantResults, predictions: pl.DataFrame) -> None:
+    """Write a variant's results and predictions.
+
+    Args:
+        results: The scores and costs.
+        predictions: Columns point, seed, utterance_id, dialogue_id, emotion, and p_<label> for each label.
+    """
+    folder = study_folder(results.dataset, results.variant)
+    with atomic_file(folder / PREDICTIONS_FILE) as partial:
+        predictions.write_parquet(partial)
+    write_json(folder / RESULTS_FILE, results.model_dump(mode="json"))
+
+
+def read_results(dataset: str, variant: str) -> VariantResults | None:
+    """Return a variant's results; None where there are none.
+
+    Raises:
+        ErcError: The file is damaged.
+    """
+    path = study_folder(dataset, variant) / RESULTS_FILE
+    try:
+        return VariantResults.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise ErcError(
+            f"{path}: damaged ({_first_line(error)}); make it again with `dvc repro --force study`"
+        ) from None
+
+
+def read_predictions(dataset: str, variant: str) -> pl.DataFrame:
+    """Return a variant's predictions.
+
+    Raises:
+        ErcError: The file is missing or damaged.
+    """
+    path = study_folder(dataset, variant) / PREDICTIONS_FILE
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ErcError(
+            f"{path}: missing or damaged ({_first_line(error)}); make it again with `dvc repro --force study`"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,172 @@
+"""Train one variant of the study, all its points and seeds, and score each on the test split.
+
+Reads   data/<dataset>/: utterances.parquet, text.h5, mel.h5
+Writes  data/study/<dataset>/<variant>/: results.json, predictions.parquet
+Params  backbone, backbones.<backbone>, study.base, study.seeds, study.sweep_seeds, study.variants.<variant>, train, audio,
+        mel, text
+"""
+
+from collections.abc import Iterator
+
+import polars as pl
+import torch
+
+from erc_core.corpora.table import SPLITS, labels_of, read_utterances
+from erc_core.device import describe_device, pick_device
+from erc_core.errors import ErcError, ParamsError
+from erc_core.parallel import worker_count
+from erc_core.params.backbones import BackboneParams
+from erc_core.params.schema import Params, data_folder, dump, raw_folder
+from erc_core.params.study import Point, SystemSettings
+from erc_core.peers.task import DialogueFeatures
+from erc_core.progress import progress
+from erc_core.provenance import commit, versions
+from erc_core.quiet import quiet_transformers
+from erc_core.stage import run_variant_stage
+from erc_core.study.apart import run_apart
+from erc_core.study.results import PointResults, VariantResults, write_results
+from erc_core.study.train import Corpus, Outcome, train_point
+from erc_core.training.checkpoint import Checkpoint, run_key
+from erc_core.training.features import FeatureSet
+from erc_core.training.precision import autocast_dtype
+
+SECTIONS = ("train", "audio", "mel", "text")
+
+
+def main(params: Params, dataset: str, variant: str) -> None:
+    """Train what the variant asks for, and write its scores, costs and predictions."""
+    folder = data_folder(dataset)
+    quiet_transformers()
+    device = pick_device(params)
+    study = params.study
+    points = study.points(variant)
+    settings = _settings(params, variant)
+    labels = labels_of(read_utterances(folder))
+    with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
+        heard = features.mel.lengths[features.split("train")].any()
+        if not heard and any("A" in point.configuration.model.modality for point in points):
+            raise ErcError(
+                f"{dataset}: study variant {variant!r} needs speech, but no training utterance has a usable clip; take it out "
+                f"of study.run, or put the clips under {raw_folder(dataset, params.ingest[dataset])}"
+            )
+        corpus = Corpus(features, DialogueFeatures(features) if settings else None, labels)
+        tasks = [
+            (point, seed, _checkpoint(params, dataset, variant, point, settings, seed, device))
+            for point in points
+            if not point.is_base
+            for seed in study.seeds_of(variant)
+        ]
+
+        def train(task: tuple[Point, int, Checkpoint]) -> Outcome:
+            point, seed, checkpoint = task
+            return train_point(params, corpus, point, settings, seed, checkpoint)
+
+        # on a GPU one training after another: they would share one card, and a fork cannot use what this process opened
+        workers = 1 if device.type == "cuda" else worker_count(params.parallel)
+        done = enumerate(map(train, tasks)) if device.type == "cuda" else run_apart(train, tasks, workers)
+        outcomes = dict(progress(done, total=len(tasks), desc=f"study {dataset} {variant}", unit="training"))
+        utterances = features.utterances
+        results = VariantResults(
+            dataset=dataset,
+            variant=variant,
+            system=study.variants[variant].system,
+            labels=labels,
+            weights=describe_weights(params.backbone, params.selected_backbone),
+            backbone=params.backbone,
+            device=describe_device(device),
+            precision=str(autocast_dtype(params.train.precision, device)).removeprefix("torch."),
+            commit=commit(),
+            versions=versions(),
+            splits={split: len(features.split(split)) for split in SPLITS},
+            points=[
+                _point_results(point, [outcomes[place] for place, task in enumerate(tasks) if task[0] is point])
+                for point in points
+            ],
+        )
+    tables = [_table(tasks[place][0].name, outcomes[place], utterances, labels) for place in sorted(outcomes)]
+    write_results(results, pl.concat(tables) if tables else pl.DataFrame())
+    for _, _, checkpoint in tasks:
+        checkpoint.remove()
+    for line in _summary(results):
+        print(line)
+
+
+def describe_weights(name: str, backbone: BackboneParams) -> str:
+    """Return what the weights of a backbone are, in words."""
+    parts = (backbone.text_encoder, backbone.bert, backbone.vit)
+    named = [part.name for part in parts if part.source == "pretrained"]
+    return f"{name} ({', '.join(named) if named else 'random weights'})"
+
+
+def _settings(params: Params, variant: str) -> SystemSettings | None:
+    if params.study.variants[variant].system == "jfm":
+        return None
+    try:
+        return params.study.settings(variant, params.backbone)
+    except KeyError:
+        raise ParamsError(
+            f"study.variants.{variant}.settings: has nothing for backbone {params.backbone!r}; add study.variants."
+            f"{variant}.settings.{params.backbone}"
+        ) from None
+
+
+def _checkpoint(
+    params: Params,
+    dataset: str,
+    variant: str,
+    point: Point,
+    settings: SystemSettings | None,
+    seed: int,
+    device: torch.device,
+) -> Checkpoint:
+    inputs = [data_folder(dataset) / name for name in ("utterances.parquet", "text.h5", "mel.h5")]
+    decides = {name: dump(getattr(params, name)) for name in SECTIONS} | {
+        "backbone": dump(params.selected_backbone),
+        "configuration": dump(point.configuration),
+        "settings": dump(settings) if settings else None,
+        "system": params.study.variants[variant].system,
+        "seed": seed,
+        "device": device.type,
+    }
+    return Checkpoint(f"study-{dataset}-{run_key(inputs, decides)}")
+
+
+def _point_results(point: Point, outcomes: list[Outcome]) -> PointResults:
+    first = outcomes[0] if outcomes else None
+    return PointResults(
+        point=point.name,
+        key=point.key,
+        value=point.value,
+        same_as_full=point.is_base,
+        parameters=first.parameters if first else None,
+        trained_parameters=first.trained_parameters if first else None,
+        latency_ms=min(outcome.latency_ms for outcome in outcomes) if outcomes else None,
+        runs=[outcome.run for outcome in outcomes],
+    )
+
+
+def _table(point: str, outcome: Outcome, utterances: pl.DataFrame, labels: list[str]) -> pl.DataFrame:
+    probabilities = outcome.predictions.probabilities
+    return utterances[outcome.predictions.indices].select(
+        pl.lit(point).alias("point"),
+        pl.lit(outcome.run.seed, pl.Int64).alias("seed"),
+        "utterance_id",
+        "dialogue_id",
+        pl.col("emotion").cast(pl.String),
+        *(pl.Series(f"p_{label}", probabilities[:, column], pl.Float32) for column, label in enumerate(labels)),
+    )
+
+
+def _summary(results: VariantResults) -> Iterator[str]:
+    for point in results.points:
+        name = f"study {results.dataset} {results.variant}" + (f" {point.key}={point.point}" if point.key else "")
+        if point.same_as_full:
+            yield f"{name}: the full model, trained as variant full"
+        else:
+            scores = ", ".join(f"{100 * run.wf1:.1f}" for run in point.runs)
+            seconds = sum(run.seconds for run in point.runs)
+            yield f"{name}: test W-F1 {scores} ({len(point.runs)} seeds, {seconds:.1f} s of training)"
+
+
+if __name__ == "__main__":
+    run_variant_stage(main)

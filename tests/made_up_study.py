@@ -1,0 +1,159 @@
+"""A study that nobody trained: results and predictions as the stage `study` leaves them, from dice of a known bias."""
+
+import json
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from erc_core.evaluation.scores import score
+from erc_core.params.study import StudyParams
+
+LABELS = ["neutral", "joy", "anger", "surprise", "sadness", "fear", "disgust"]
+MODALITIES = {"model.modality": ["T", "A", "T+A"]}
+VARIANTS = {
+    "full": {},
+    "jfm": {"over": MODALITIES},
+    "scfa": {"system": "scfa", "over": MODALITIES},
+    "multiemo": {"system": "multiemo", "over": MODALITIES},
+    "without_jfm": {"set": {"model.fusion": "late"}},
+    "without_joint_vectors": {"set": {"jfm.joint_len": 0}},
+    "without_icl": {"set": {"icl.weight": 0.0}},
+    "cfa": {"set": {"model.fusion": "cfa"}},
+    "concatenate": {"set": {"model.fusion": "concatenate"}},
+    "n_blocks": {"over": {"jfm.n_blocks": [1, 2, 3, 4, 5]}, "sweep": True},
+    "joint_len": {"over": {"jfm.joint_len": [1, 2, 4, 8, 16, 24, 32]}, "sweep": True},
+    "literal_streams": {"set": {"jfm.streams": "literal"}},
+    "untied": {"set": {"jfm.tied": False}},
+}
+BASE = {
+    "model": {"modality": "T+A"},
+    "jfm": {"n_blocks": 2, "joint_len": 4, "joint_init_std": 0.02, "streams": "aligned", "layers": "first", "tied": True,
+            "frozen": False},
+    "icl": {"weight": 0.1, "temperature": 0.1, "normalize": True},
+}  # fmt: skip
+TABLES = {
+    "comparison": {
+        "title": "JFM and two systems that read whole dialogues",
+        "reference": "JFM",
+        "rows": {"SCFA": "scfa", "MultiEMO": "multiemo", "JFM": "jfm"},
+    },
+    "ablation": {
+        "title": "the full model without one of its parts",
+        "rows": {"w/o JFM": "without_jfm", "w/o v_j": "without_joint_vectors", "w/o ICL": "without_icl"},
+    },
+    "fusion": {"title": "other fusions in place of the JFM", "rows": {"CFA": "cfa", "Concatenate": "concatenate"}},
+    "n_blocks": {"title": "number of blocks", "rows": {"N": "n_blocks"}},
+    "joint_len": {"title": "number of joint vectors", "rows": {"J": "joint_len"}},
+    "switches": {
+        "title": "other readings of the paper",
+        "rows": {"literal streams": "literal_streams", "untied": "untied"},
+    },
+}
+# The chance that an utterance is predicted rightly, but for those of other modalities and values
+SKILL = {"full": 0.74, "scfa": 0.70, "multiemo": 0.69, "without_jfm": 0.62, "concatenate": 0.68}
+MODALITY_SKILL = {"T": -0.06, "A": -0.2, "T+A": 0.0}
+
+
+def study_params(
+    *, run: Sequence[str] = tuple(VARIANTS), tables: dict[str, Any] = TABLES, seeds: int = 3, **variants: Any
+) -> StudyParams:
+    """Return the section `study` with some variants more."""
+    return StudyParams.model_validate(
+        {
+            "seeds": seeds, "sweep_seeds": 1, "run": list(run), "base": BASE, "variants": VARIANTS | variants,
+            "tables": tables,
+        }
+    )  # fmt: skip
+
+
+def write_study(
+    root: Path,
+    study: StudyParams,
+    dataset: str = "demo",
+    *,
+    labels: Sequence[str] = LABELS,
+    n_dialogues: int = 60,
+    skills: dict[str, float] = SKILL,
+    **facts: Any,
+) -> None:
+    """Write what the stage `study` would for every variant to run.
+
+    Args:
+        root: The project's folder.
+        study: Which variants, and their points.
+        dataset: Its name.
+        labels: The classes.
+        n_dialogues: Of the test split.
+        skills: The chance of a right prediction by variant.
+        facts: Other values of results.json.
+    """
+    for variant in study.run:
+        points, tables = [], []
+        for of_params in study.points(variant):
+            name, value = of_params.name, of_params.value
+            point = {"point": name, "key": of_params.key, "value": value, "same_as_full": of_params.is_base}
+            if of_params.is_base:
+                point |= {"parameters": None, "trained_parameters": None, "latency_ms": None, "runs": []}
+            else:
+                skill = skills.get(variant, 0.73) + MODALITY_SKILL.get(value, 0.0)
+                seeds = study.seeds_of(variant)
+                predicted = [predictions(f"{variant}/{name}", seed, skill, labels, n_dialogues) for seed in seeds]
+                tables += [table.insert_column(0, pl.lit(name).alias("point")) for table in predicted]
+                steps = value if isinstance(value, int) else 2
+                size = 150_000 + 50_000 * steps
+                point |= {"parameters": size, "trained_parameters": size, "latency_ms": 3.1416}
+                point["runs"] = [
+                    scores_of(table, labels)
+                    | {"seed": seed, "val_wf1": 0.7, "best_epoch": 9, "epochs": 12, "seconds": 31.0 + seed,
+                       "seconds_per_epoch": 2.5 + 0.25 * seed, "peak_memory_mb": 470.0 + 9.5 * steps + seed,
+                       "memory": "resident"}
+                    for seed, table in zip(seeds, predicted, strict=True)
+                ]  # fmt: skip
+            points.append(point)
+        content = {
+            "dataset": dataset, "variant": variant, "system": study.variants[variant].system, "labels": list(labels),
+            "weights": "random weights made from a configuration; nothing was pretrained", "backbone": "tiny",
+            "device": "CPU: AMD EPYC, 1 threads", "precision": "float32", "commit": "0123456789ab",
+            "versions": {"torch": "2.11.0"}, "splits": {"train": 2229, "dev": 327, "test": tables[0].height if tables else 0},
+            "points": points,
+        } | facts  # fmt: skip
+        folder = root / "data/study" / dataset / variant
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
+        pl.concat(tables).write_parquet(folder / "predictions.parquet")
+
+
+def predictions(name: str, seed: int, skill: float, labels: Sequence[str], n_dialogues: int) -> pl.DataFrame:
+    """Throw the predictions of one training; the gold labels are the same for all."""
+    gold_dice = np.random.default_rng(0)
+    lengths = gold_dice.integers(4, 11, n_dialogues)
+    share = 0.5 ** np.arange(len(labels)) + 0.02
+    gold = gold_dice.choice(len(labels), lengths.sum(), p=share / share.sum())
+    # what one utterance has in common for all systems is how hard it is
+    ease = gold_dice.normal(0, 0.15, len(gold))
+    dice = np.random.default_rng([zlib.crc32(name.encode()), seed])
+    logits = dice.normal(0, 1, (len(gold), len(labels)))
+    right = dice.random(len(gold)) < skill + ease
+    logits[np.arange(len(gold)), gold] += np.where(right, 4.0, 0.0)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    dialogue = np.repeat(np.arange(n_dialogues), lengths)
+    return pl.DataFrame(
+        {
+            "seed": np.full(len(gold), seed),
+            "utterance_id": [f"test/dia{d}_utt{i}" for i, d in enumerate(dialogue)],
+            "dialogue_id": [f"test/dia{d}" for d in dialogue],
+            "emotion": [labels[i] for i in gold],
+        }
+        | {f"p_{label}": p[:, i].astype(np.float32) for i, label in enumerate(labels)}
+    )
+
+
+def scores_of(table: pl.DataFrame, labels: Sequence[str]) -> dict[str, float]:
+    """Return the scores of one training."""
+    best = table.select(f"p_{label}" for label in labels).to_numpy().argmax(axis=1)
+    scores = score(table["emotion"].to_list(), [labels[i] for i in best], labels)
+    return {"acc": scores.acc, "wf1": scores.wf1, "macro_f1": scores.macro_f1}

@@ -1,0 +1,44 @@
+import pytest
+import torch
+from made_up_features import EMOTIONS
+
+from erc_core.peers.task import DialogueFeatures
+from erc_core.study.train import Corpus, train_point
+from erc_core.training.checkpoint import Checkpoint
+from erc_core.training.features import FeatureSet
+
+
+@pytest.fixture(autouse=True)
+def _scratch(tmp_path, monkeypatch):
+    monkeypatch.setenv("ERC_SCRATCH", str(tmp_path / "scratch"))
+
+
+@pytest.fixture
+def made_up(corpus):
+    with FeatureSet(corpus, EMOTIONS, how="memory") as features:
+        yield Corpus(features, DialogueFeatures(features), list(EMOTIONS))
+
+
+@pytest.mark.parametrize(
+    ("variant", "place"),
+    [("full", 0), ("jfm", 0), ("cfa", 0), ("scfa", 2), ("multiemo", 2), ("n_blocks", 2)],
+)
+def test_a_point_of_each_kind_trains_to_scores_costs_and_predictions(made_up, make_params, variant, place):
+    params = make_params(train__epochs=2, backbones__tiny__bert__depth=5, backbones__tiny__vit__depth=5)
+    study = params.study
+    settings = None if study.variants[variant].system == "jfm" else study.settings(variant, "tiny")
+    point = study.points(variant)[place]
+    checkpoint = Checkpoint("run")
+    outcome = train_point(params, made_up, point, settings, 1, checkpoint)
+    assert outcome.run.seed == 1
+    assert 1 <= outcome.run.best_epoch <= outcome.run.epochs
+    correct = (outcome.predictions.predicted == outcome.predictions.gold).mean()
+    assert outcome.run.acc == pytest.approx(correct)
+    assert len(outcome.predictions.indices) == len(made_up.features.split("test"))
+    assert 0 < outcome.trained_parameters <= outcome.parameters
+    assert outcome.latency_ms > 0
+    assert outcome.run.peak_memory_mb >= 0
+    # what was trained is kept until the caller has it safe: a second call finds it done, and says the same
+    again = train_point(params, made_up, point, settings, 1, checkpoint)
+    assert torch.equal(torch.from_numpy(again.predictions.logits), torch.from_numpy(outcome.predictions.logits))
+    assert again.run.best_epoch == outcome.run.best_epoch
