@@ -21,6 +21,9 @@ SMALL = {
     "demo.max_turns": 6,
     "train.epochs": 2,
     "evaluate.bootstrap_samples": 200,
+    "study.seeds": 2,
+    "study.run": ["full", "n_blocks"],
+    "study.variants.n_blocks.over": {"jfm.n_blocks": [1, 2]},
 }
 
 ARTEFACTS = [
@@ -38,6 +41,9 @@ ARTEFACTS = [
     "data/demo/model/tokenizer/tokenizer.json",
     "data/demo/model/text_encoder/model.safetensors",
     "data/results/demo.json",
+    "data/study/demo/full/results.json",
+    "data/study/demo/full/predictions.parquet",
+    "data/study/demo/n_blocks/results.json",
     "reports/demo/metrics.json",
     "reports/demo/per_class.csv",
     "reports/demo/predictions.csv",
@@ -45,6 +51,8 @@ ARTEFACTS = [
     "reports/demo/training.json",
     "reports/index.html",
     "reports/index.md",
+    "reports/tables/demo_n_blocks.csv",
+    "reports/tables/demo_n_blocks.tex",
     "reports/figures/demo/confusion.png",
     "reports/figures/demo/confusion.svg",
     "reports/figures/demo/learning.png",
@@ -162,6 +170,14 @@ def test_a_question_about_the_model_runs_no_feature_stage(clone):
     assert stages_run(run) == ["train@demo", "evaluate@demo", "report"]
 
 
+def test_a_new_variant_is_trained_alone(clone):
+    dvc(clone, "repro")  # whatever a question left
+    change(clone, {"study.run": ["full", "n_blocks", "raw_icl"]})
+    assert stages_run(dvc(clone, "repro").stdout) == ["study@demo-raw_icl", "report"]
+    table = pl.read_csv(clone / "reports/tables/demo_switches.csv")
+    assert table.height > 1
+
+
 def test_a_mistake_is_told_in_one_line(clone):
     change(clone, {"jfm.n_blocks": 0})
     ran = dvc(clone, "repro", check=False)
@@ -173,7 +189,7 @@ def test_a_mistake_is_told_in_one_line(clone):
 def test_without_git(tmp_path):
     """A copy of the tree without .git reproduces too, with core.no_scm set locally."""
     copy_project(tmp_path)
-    change(tmp_path, SMALL | {"demo.dialogues": {"train": 5, "dev": 2, "test": 2}, "train.epochs": 1})
+    change(tmp_path, SMALL | {"demo.dialogues": {"train": 5, "dev": 2, "test": 2}, "train.epochs": 1, "study.run": []})
     dvc(tmp_path, "config", "--local", "core.no_scm", "true")
     dvc(tmp_path, "repro")
     assert (tmp_path / "reports/index.html").is_file()

@@ -63,7 +63,9 @@ def test_missing_data_ends_with_1_and_one_line(project):
 
 def test_wrong_parameters_end_with_2_and_a_line_for_each_before_any_work(project):
     text = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(text.replace("\n  n_blocks: ", "\n  n_block: ", 1).replace("\n  tied: ", "\n  tide: ", 1))
+    (project / "params.yaml").write_text(
+        text.replace("\n  n_blocks: ", "\n  n_block: ", 1).replace("\n  tied: ", "\n  tide: ", 1)
+    )
     ran = run("demo")
     assert ran.returncode == 2
     assert sorted(line.split(": ")[1] for line in ran.stderr.splitlines()) == [
