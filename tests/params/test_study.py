@@ -63,7 +63,7 @@ def test_sweeps_have_seeds_of_their_own():
         ({"variants__cfa": {"set": {"jfm.blocks": 1}}}, "study.variants.cfa: jfm.blocks is no key of study.base"),
         ({"variants__cfa": {"set": {"jfm.n_blocks": 0}}}, "study.variants.cfa: jfm.n_blocks = 0: .*greater than or equal to 1"),
         ({"variants__cfa": {"over": {"jfm.n_blocks": [1, 1]}}}, "allowed is a list of different values"),
-        ({"variants__cfa": {"set": {"jfm.n_blocks": 7}}}, "study.variants.cfa: jfm.n_blocks = 7: allowed is 1 to"),
+        ({"run": ["full", "cfa"], "variants__cfa": {"set": {"jfm.n_blocks": 7}}}, "study.variants.cfa: jfm.n_blocks = 7: allowed is 1 to"),
         ({"variants__cfa": {"settings": {"tiny": {}}}}, "study.variants.cfa.settings: allowed only with system"),
         ({"variants__scfa__set": {"jfm.joint_len": 0}}, "jfm.joint_len does not concern scfa"),
         ({"variants__scfa__settings__tiny__width": 0}, "study.variants.scfa.settings.tiny.width = 0"),
