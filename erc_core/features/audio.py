@@ -1,5 +1,6 @@
 """From a clip as it lies on disk, or in memory, to 16 kHz mono speech: decode, down-mix, resample, judge by rule."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from erc_core.params.data import AudioParams
 SOUNDFILE_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"}
 CENTER_OF_5_1 = 2
 FULL_SCALE = 32768.0
+PROMISED_BYTES = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)  # in libsndfile's log of a wav
 UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's word for a stream, such as flac from a pipe, whose end it cannot read either
 
 
@@ -26,11 +28,13 @@ class Sound:
         samples: (n, channels) float32, full scale 1.
         sample_rate: Hz.
         seconds: Length of the whole clip, also where only its beginning was decoded.
+        cut_off: What the header promises and the file does not hold, in words; empty for a whole file.
     """
 
     samples: NDArray[np.float32]
     sample_rate: int
     seconds: float
+    cut_off: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ def prepare_clip(sound: Sound, params: AudioParams) -> Clip:
     if sound.seconds > params.max_seconds:
         detail = f"{sound.seconds:.1f} s, longer than audio.max_seconds ({params.max_seconds:g} s)"
         return Clip(samples, sound.seconds, ClipStatus.TOO_LONG, detail)
+    if sound.cut_off:
+        return Clip(samples, sound.seconds, ClipStatus.CUT_OFF, sound.cut_off)
     return Clip(samples, sound.seconds, ClipStatus.OK)
 
 
@@ -112,8 +118,17 @@ def decode(path: Path, max_seconds: float) -> Sound:
                 samples = file.read(round(max_seconds * file.samplerate) + 1, dtype="float32", always_2d=True)
                 # a header may promise more than the file holds: only a full read is taken at the header's word
                 whole = len(samples) <= max_seconds * file.samplerate
-                return Sound(samples, file.samplerate, (len(samples) if whole else file.frames) / file.samplerate)
+                seconds = (len(samples) if whole else file.frames) / file.samplerate
+                return Sound(samples, file.samplerate, seconds, _cut_off(file.extra_info))
     return _decode_with_ffmpeg(path, max_seconds)
+
+
+def _cut_off(log: str) -> str:
+    """Return what a wav's header promises and the file lacks: it broke off in a copy, or a pipe could not know its length."""
+    found = PROMISED_BYTES.search(log)
+    if not found or int(found[1]) <= int(found[2]):
+        return ""
+    return f"the header promises {int(found[1]):,} bytes of samples, the file holds {int(found[2]):,}"
 
 
 def _decode_with_ffmpeg(path: Path, max_seconds: float) -> Sound:

@@ -7,6 +7,7 @@ class ClipStatus(StrEnum):
     """The outcome of decoding one clip. Whatever it is, the utterance keeps its text."""
 
     OK = "ok"
+    CUT_OFF = "cut_off"
     TOO_LONG = "too_long"
     MISSING = "missing"
     UNDECODABLE = "undecodable"
@@ -18,11 +19,14 @@ class ClipStatus(StrEnum):
     @property
     def has_audio(self) -> bool:
         """Whether the clip gives speech to the model."""
-        return self in (ClipStatus.OK, ClipStatus.TOO_LONG)
+        return self in (ClipStatus.OK, ClipStatus.CUT_OFF, ClipStatus.TOO_LONG)
 
     @property
     def action(self) -> str:
         """What is done about it, for the report."""
-        if self is ClipStatus.OK:
-            return "used"
-        return "cut to audio.max_seconds" if self is ClipStatus.TOO_LONG else "text only"
+        used = {
+            ClipStatus.OK: "used",
+            ClipStatus.CUT_OFF: "used as far as it goes",
+            ClipStatus.TOO_LONG: "cut to audio.max_seconds",
+        }
+        return used.get(self, "text only")

@@ -13,6 +13,7 @@ DETAIL_WIDTH = 160  # characters of what a decoder says about a clip
 SPLITS = {"train": "train", "dev": "dev (validation)", "test": "test"}
 STATUS_WORDS = {
     ClipStatus.OK: "ordinary clip",
+    ClipStatus.CUT_OFF: "shorter than its own header says",
     ClipStatus.TOO_LONG: "longer than audio.max_seconds",
     ClipStatus.MISSING: "no file",
     ClipStatus.UNDECODABLE: "file cannot be decoded",

@@ -289,7 +289,8 @@ def test_a_header_that_promises_4_gb_gives_what_is_there(tmp_path, promised):
     data[4:8] = data[40:44] = struct.pack("<I", promised)
     (tmp_path / "x.wav").write_bytes(data)
     clip = load_clip(tmp_path / "x.wav", PARAMS)
-    assert (clip.status, clip.seconds, len(clip.samples)) == (ClipStatus.OK, 1.0, 16000)
+    assert (clip.status, clip.seconds, len(clip.samples)) == (ClipStatus.CUT_OFF, 1.0, 16000)
+    assert clip.detail == f"the header promises {promised:,} bytes of samples, the file holds 32,000"
 
 
 def test_a_wav_cut_in_the_middle_gives_what_is_there(tmp_path):
@@ -297,7 +298,8 @@ def test_a_wav_cut_in_the_middle_gives_what_is_there(tmp_path):
     data = (tmp_path / "x.wav").read_bytes()
     (tmp_path / "x.wav").write_bytes(data[: 44 + 16000])
     clip = load_clip(tmp_path / "x.wav", PARAMS)
-    assert (clip.status, clip.seconds, len(clip.samples)) == (ClipStatus.OK, 0.5, 8000)
+    assert (clip.status, clip.seconds, len(clip.samples)) == (ClipStatus.CUT_OFF, 0.5, 8000)
+    assert clip.detail == "the header promises 32,000 bytes of samples, the file holds 16,000"
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".mp4"])
