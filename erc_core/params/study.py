@@ -7,8 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from erc_core.params.model import ICLParams, JFMParams, ModelParams
-from erc_core.params.multiemo import MultiEmoParams
-from erc_core.params.scfa import ScfaParams
+from erc_core.params.peers import MultiEmoParams, ScfaParams
 from erc_core.params.section import Section
 
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

@@ -5,7 +5,7 @@ B dialogues, U utterances of the longest dialogue, W width.
 
 from torch import Tensor, nn
 
-from erc_core.params.multiemo import MultiEmoParams
+from erc_core.params.peers import MultiEmoParams
 
 
 class MultiAttnLayer(nn.Module):

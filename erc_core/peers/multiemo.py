@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from erc_core.losses.total import Losses
-from erc_core.params.multiemo import MultiEmoParams
+from erc_core.params.peers import MultiEmoParams
 from erc_core.peers.batch import DialogueBatch, DialogueOutput
 from erc_core.peers.dialogue_rnn import DialogueRNN
 from erc_core.peers.multiattn import MultiAttn

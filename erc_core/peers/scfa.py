@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from erc_core.losses.total import Losses
 from erc_core.models.cross_attention import CrossModalFusionAttention
-from erc_core.params.scfa import ScfaParams
+from erc_core.params.peers import ScfaParams
 from erc_core.peers.batch import DialogueBatch, DialogueOutput
 
 FEEDFORWARD = 4  # width of a feed-forward layer, in widths of the model, as in Vaswani et al. 2017

@@ -14,8 +14,7 @@ from torch import nn
 
 from erc_core.evaluation.scores import score
 from erc_core.params.model import ModelParams
-from erc_core.params.multiemo import MultiEmoParams
-from erc_core.params.scfa import ScfaParams
+from erc_core.params.peers import MultiEmoParams, ScfaParams
 from erc_core.params.schema import Params
 from erc_core.params.study import Point, SystemSettings
 from erc_core.params.training import ResolvedTraining, resolve_training

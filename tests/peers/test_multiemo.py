@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor
 
-from erc_core.params.multiemo import MultiEmoParams
+from erc_core.params.peers import MultiEmoParams
 from erc_core.peers.batch import DialogueBatch, DialogueOutput
 from erc_core.peers.multiattn import MultiAttn, MultiAttnLayer
 from erc_core.peers.multiemo import MultiEMO

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from small_models import randomize
 from torch import Tensor, nn
 
-from erc_core.params.scfa import ScfaParams
+from erc_core.params.peers import ScfaParams
 from erc_core.peers.batch import DialogueBatch
 from erc_core.peers.scfa import SCFA, speaker_masks
 
