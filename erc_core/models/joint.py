@@ -18,13 +18,7 @@ class JointMLP(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        linears = nn.Linear(width, width // 2), nn.Linear(width // 2, width)
-        self.layers = nn.Sequential(linears[0], nn.ReLU(), linears[1])
-        # weights that keep the size of what passes (He et al. 2015): torch's own would let a joint vector arrive in the
-        # other transformer at a quarter of the size of what it is to be compared with there
-        for linear in linears:
-            nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
-            nn.init.zeros_(linear.bias)
+        self.layers = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, width))
 
     def forward(self, joint_BJD: Tensor) -> Tensor:
         """Map (B, J, D) to (B, J, D)."""
