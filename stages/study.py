@@ -7,6 +7,7 @@ Params  backbone, backbones.<backbone>, study.base, study.seeds, study.sweep_see
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import polars as pl
 import torch
@@ -26,7 +27,7 @@ from erc_core.stage import run_variant_stage
 from erc_core.study.apart import run_apart
 from erc_core.study.results import PointResults, VariantResults, write_results
 from erc_core.study.train import Corpus, Outcome, train_point
-from erc_core.training.checkpoint import Checkpoint, run_key
+from erc_core.training.checkpoint import Checkpoint, run_keys
 from erc_core.training.features import FeatureSet
 from erc_core.training.precision import autocast_dtype
 
@@ -43,23 +44,24 @@ def main(params: Params, dataset: str, variant: str) -> None:
     settings = _settings(params, variant)
     labels = labels_of(read_utterances(folder))
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
-        heard = features.mel.lengths[features.split("train")].any()
-        if not heard and any("A" in point.configuration.model.modality for point in points):
+        if not features.has_speech and any("A" in point.configuration.model.modality for point in points):
             raise ErcError(
                 f"{dataset}: study variant {variant!r} needs speech, but no training utterance has a usable clip; take it out "
                 f"of study.run, or put the clips under {raw_folder(dataset, params.ingest[dataset])}"
             )
         corpus = Corpus(features, DialogueFeatures(features) if settings else None, labels)
+        trainings = [(point, seed) for point in points if not point.is_base for seed in study.seeds_of(variant)]
+        keys = run_keys(
+            features.files, (_decides(params, variant, point, settings, seed, device) for point, seed in trainings)
+        )
         tasks = [
-            (point, seed, _checkpoint(params, dataset, variant, point, settings, seed, device))
-            for point in points
-            if not point.is_base
-            for seed in study.seeds_of(variant)
+            (point, seed, Checkpoint(f"study-{dataset}-{key}"))
+            for (point, seed), key in zip(trainings, keys, strict=True)
         ]
 
         def train(task: tuple[Point, int, Checkpoint]) -> Outcome:
             point, seed, checkpoint = task
-            return train_point(params, corpus, point, settings, seed, checkpoint)
+            return train_point(params, corpus, point, settings, seed, device, checkpoint)
 
         # on a GPU one training after another: they would share one card, and a fork cannot use what this process opened
         workers = 1 if device.type == "cuda" else worker_count(params.parallel)
@@ -110,17 +112,11 @@ def _settings(params: Params, variant: str) -> SystemSettings | None:
         ) from None
 
 
-def _checkpoint(
-    params: Params,
-    dataset: str,
-    variant: str,
-    point: Point,
-    settings: SystemSettings | None,
-    seed: int,
-    device: torch.device,
-) -> Checkpoint:
-    inputs = [data_folder(dataset) / name for name in ("utterances.parquet", "text.h5", "mel.h5")]
-    decides = {name: dump(getattr(params, name)) for name in SECTIONS} | {
+def _decides(
+    params: Params, variant: str, point: Point, settings: SystemSettings | None, seed: int, device: torch.device
+) -> dict[str, Any]:
+    """Return the parameters that decide the result of a training."""
+    return {name: dump(getattr(params, name)) for name in SECTIONS} | {
         "backbone": dump(params.selected_backbone),
         "configuration": dump(point.configuration),
         "settings": dump(settings) if settings else None,
@@ -128,7 +124,6 @@ def _checkpoint(
         "seed": seed,
         "device": device.type,
     }
-    return Checkpoint(f"study-{dataset}-{run_key(inputs, decides)}")
 
 
 def _point_results(point: Point, outcomes: list[Outcome]) -> PointResults:

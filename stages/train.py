@@ -38,9 +38,8 @@ def main(params: Params, dataset: str) -> None:
     labels = labels_of(read_utterances(folder))
     settings = {name: dump(getattr(params, name)) for name in SECTIONS}
     settings |= {"backbone": dump(params.selected_backbone)}
-    inputs = [folder / name for name in ("utterances.parquet", "text.h5", "mel.h5")]
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
-        if "A" in params.model.modality and not features.mel.lengths[features.split("train")].any():
+        if "A" in params.model.modality and not features.has_speech:
             raise ErcError(
                 f"{dataset}: model.modality = {params.model.modality!r} needs speech, but no training utterance has a usable "
                 f"clip (see data/{dataset}/clips.parquet); use -S model.modality=T, or put the clips under {raw_folder(dataset, params.ingest[dataset])}"
@@ -54,7 +53,7 @@ def main(params: Params, dataset: str) -> None:
             f"({trained_parameters:,} trained), {precision} on {describe_device(device)}; {features.choice}",
             flush=True,
         )
-        checkpoint = Checkpoint(f"{dataset}-{run_key(inputs, settings | {'device': device.type})}")
+        checkpoint = Checkpoint(f"{dataset}-{run_key(features.files, settings | {'device': device.type})}")
         resolved = resolve_training(params.train, params.selected_backbone.training)
         task = UtteranceTask(model, features, train=params.train, resolved=resolved, icl=params.icl, device=device)
         trainer = Trainer(task, train=params.train, resolved=resolved, device=device, checkpoint=checkpoint)

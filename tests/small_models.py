@@ -7,8 +7,9 @@ from typing import Any
 import timm
 import torch
 from timm.models import save_for_hf
-from torch import nn
+from torch import Tensor, nn
 from transformers import BertConfig, BertModel
+from transformers.models.bert.modeling_bert import BertLayer
 
 from erc_core.models.config import ModelConfig
 from erc_core.models.make import make_classifier
@@ -138,3 +139,15 @@ def make_small(
     if model.has_mel:
         model.patches.set_statistics(torch.linspace(-1, 1, N_MELS), torch.linspace(0.5, 2, N_MELS))
     return Small(model.eval(), bert, vit)
+
+
+def run_bert(layer: BertLayer, sequence_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+    """Apply one BERT layer; positions where the mask is false are not attended to."""
+    output: Tensor = layer(sequence_BSD, mask_BS[:, None, None, :])
+    return output
+
+
+def run_vit(block: nn.Module, sequence_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+    """Apply one ViT block; positions where the mask is false are not attended to."""
+    output: Tensor = block(sequence_BSD, attn_mask=mask_BS[:, None, None, :])
+    return output

@@ -4,9 +4,15 @@ B batch, T text tokens, E width of the frozen encoder, F frames (in features_BF 
 """
 
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+BatchT = TypeVar("BatchT", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -31,12 +37,17 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        moved = {
-            field.name: getattr(self, field.name).to(device, non_blocking=True)
-            for field in fields(self)
-            if field.name != "index_B"
-        }
-        return replace(self, **moved)
+        return on_device(self, device, but="index_B")
+
+
+def on_device(batch: BatchT, device: torch.device, *, but: str) -> BatchT:
+    """Return a batch of tensors on a device; one of them stays where it is."""
+    moved = {
+        field.name: getattr(batch, field.name).to(device, non_blocking=True)
+        for field in fields(batch)
+        if field.name != but
+    }
+    return replace(batch, **moved)
 
 
 @dataclass(frozen=True)

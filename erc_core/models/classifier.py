@@ -12,8 +12,6 @@ from erc_core.models.streams import UtteranceClassifier, freeze
 from erc_core.models.transformers import BertStack, VitStack
 from erc_core.params.model import JFMParams
 
-__all__ = ["Batch", "JFMClassifier", "Output"]
-
 Layer = TypeVar("Layer", bound=nn.Module)
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import timm
 import torch
 from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor, nn
+from torch import nn
 from transformers import AutoModel, BertConfig, BertModel
 from transformers.models.bert.modeling_bert import BertLayer
 
@@ -176,15 +176,3 @@ def random_weight_std(width: int) -> float:
     The 0.02 that BERT and ViT start from comes near it at width 768; at width 64 it all but switches a layer off.
     """
     return float(width**-0.5)
-
-
-def run_bert(layer: BertLayer, sequence_BSD: Tensor, mask_BS: Tensor) -> Tensor:
-    """Apply one BERT layer; positions where the mask is false are not attended to."""
-    output: Tensor = layer(sequence_BSD, mask_BS[:, None, None, :])
-    return output
-
-
-def run_vit(block: nn.Module, sequence_BSD: Tensor, mask_BS: Tensor) -> Tensor:
-    """Apply one ViT block; positions where the mask is false are not attended to."""
-    output: Tensor = block(sequence_BSD, attn_mask=mask_BS[:, None, None, :])
-    return output

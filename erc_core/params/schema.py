@@ -1,6 +1,5 @@
 """All of params.yaml as one checked object, with the rules that concern more than one section."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,10 @@ from pydantic import Field, field_validator, model_validator
 from erc_core.params.backbones import BackboneParams
 from erc_core.params.data import AudioParams, DemoParams, IngestParams, MelParams, TextParams
 from erc_core.params.model import ICLParams, JFMParams, ModelParams
-from erc_core.params.section import Section
+from erc_core.params.section import FILE_NAME, Section
 from erc_core.params.study import StudyParams
 from erc_core.params.training import EvaluateParams, ParallelParams, ReportParams, TrainParams
 
-DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 RESERVED_NAMES = ("raw", "results", "study", "figures", "tables")  # folders beside those of the datasets
 
 
@@ -41,7 +39,7 @@ class Params(Section):
     @classmethod
     def _dataset_names(cls, names: list[str]) -> list[str]:
         for name in names:
-            if not DATASET_NAME.fullmatch(name):
+            if not FILE_NAME.fullmatch(name):
                 raise ValueError(
                     f"{name!r}: allowed are lower-case letters, digits, - and _, as the name becomes a folder"
                 )

@@ -1,6 +1,10 @@
 """What every section of params.yaml has in common: strict types, no unknown keys, no change after loading."""
 
+import re
+
 from pydantic import BaseModel, ConfigDict
+
+FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # names of a user's that become files and folders
 
 
 class Section(BaseModel):

@@ -1,6 +1,5 @@
 """Section study: which variants of the model are compared, and in which tables."""
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,9 +7,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from erc_core.params.model import ICLParams, JFMParams, ModelParams
 from erc_core.params.peers import MultiEmoParams, ScfaParams
-from erc_core.params.section import Section
+from erc_core.params.section import FILE_NAME, Section
 
-FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 SystemSettings = ScfaParams | MultiEmoParams
 SETTINGS: dict[str, type[ScfaParams] | type[MultiEmoParams]] = {"scfa": ScfaParams, "multiemo": MultiEmoParams}
 

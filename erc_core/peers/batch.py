@@ -4,10 +4,12 @@ B dialogues, U utterances of the longest dialogue, E width of the text vectors, 
 width of a modality's features.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from erc_core.models.batch import on_device
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,7 @@ class DialogueBatch:
 
     def to(self, device: torch.device) -> "DialogueBatch":
         """Return the batch on a device."""
-        moved = {
-            field.name: getattr(self, field.name).to(device, non_blocking=True)
-            for field in fields(self)
-            if field.name != "index_BU"
-        }
-        return replace(self, **moved)
+        return on_device(self, device, but="index_BU")
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from erc_core.reporting.render import render_html, render_markdown
 from erc_core.reporting.sections import dataset_part, interval_words
 from erc_core.reporting.study_figures import sweep_figure
 from erc_core.reporting.study_sections import sweeps
+from erc_core.reporting.table_files import write_tables
 from erc_core.store.atomic import atomic_file
-from erc_core.study.table_files import write_tables
 from erc_core.study.tables import StudyTable
 
 

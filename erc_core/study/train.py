@@ -60,7 +60,13 @@ class Outcome:
 
 
 def train_point(
-    params: Params, corpus: Corpus, point: Point, settings: SystemSettings | None, seed: int, checkpoint: Checkpoint
+    params: Params,
+    corpus: Corpus,
+    point: Point,
+    settings: SystemSettings | None,
+    seed: int,
+    device: torch.device,
+    checkpoint: Checkpoint,
 ) -> Outcome:
     """Train a point for one seed; the epoch is chosen on the validation split, and the test split is read once.
 
@@ -70,12 +76,12 @@ def train_point(
         point: The configuration.
         settings: For a peer system, its hyper-parameters.
         seed: Of the training.
+        device: Where to train.
         checkpoint: Where an interrupted training is kept; the caller removes it when the result is safe.
 
     Raises:
         ErcError: The loss is not finite, or pretrained weights cannot be found.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train = params.train.model_copy(update={"seed": seed})
     held = _memory_mb(device, start=True)
     seed_everything(seed)

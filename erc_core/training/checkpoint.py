@@ -22,16 +22,26 @@ def run_key(inputs: Iterable[Path], settings: dict[str, Any]) -> str:
         inputs: Files whose content decides the result.
         settings: Parameters that do, as JSON-ready values.
     """
-    digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=10)
+    return run_keys(inputs, [settings])[0]
+
+
+def run_keys(inputs: Iterable[Path], settings: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the run_key of several runs on the same files, which are read once for all of them."""
+    content = hashlib.blake2b(digest_size=10)
     core = Path(__file__).parents[1]
     code = sorted(
         path for folder in ("models", "losses", "training", "peers") for path in (core / folder).rglob("*.py")
     )
     for path in (*inputs, *code):
         with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "blake2b").digest())
-    digest.update(torch.__version__.encode())
-    return digest.hexdigest()
+            content.update(hashlib.file_digest(file, "blake2b").digest())
+    content.update(torch.__version__.encode())
+    keys = []
+    for of_run in settings:
+        digest = content.copy()
+        digest.update(json.dumps(of_run, sort_keys=True).encode())
+        keys.append(digest.hexdigest())
+    return keys
 
 
 class Checkpoint:

@@ -66,6 +66,7 @@ class FeatureSet:
             )
         ids = self.utterances["utterance_id"].to_list()
         paths = folder / "text.h5", folder / "mel.h5"
+        self.files = [folder / "utterances.parquet", *paths]
         needed = 0
         for path in paths:
             with RaggedReader(path) as reader:
@@ -79,6 +80,11 @@ class FeatureSet:
         self.text, self.mel = (Modality(path, ids, in_memory=self.in_memory) for path in paths)
         position = {label: index for index, label in enumerate(labels)}
         self.labels = np.array([position[emotion] for emotion in self.utterances["emotion"]], np.int64)
+
+    @property
+    def has_speech(self) -> bool:
+        """Whether a training utterance has a usable clip."""
+        return bool(self.mel.lengths[self.split("train")].any())
 
     @property
     def mel_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,11 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import run_bert, run_vit
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from erc_core.models.joint import JointBlock
-from erc_core.models.transformers import make_bert, make_vit, run_bert, run_vit
+from erc_core.models.transformers import make_bert, make_vit
 from erc_core.params.backbones import TransformerSizes
 
 WIDTH, HEADS = 12, 3

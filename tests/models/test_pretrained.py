@@ -21,6 +21,7 @@ from small_models import (
     make_config,
     pretrained,
     randomize,
+    run_bert,
     save_bert,
     save_vit,
 )
@@ -32,7 +33,7 @@ from erc_core.errors import ErcError
 from erc_core.features.embedding import make_text_encoder
 from erc_core.models.make import make_classifier
 from erc_core.models.streams import UtteranceClassifier
-from erc_core.models.transformers import BertStack, VitStack, make_bert, make_vit, run_bert, vit_from_architecture
+from erc_core.models.transformers import BertStack, VitStack, make_bert, make_vit, vit_from_architecture
 from erc_core.params.backbones import PretrainedTextEncoder
 
 TEXT_KEY = "backbones.test.text_encoder"

@@ -7,6 +7,8 @@ from erc_core.study.train import Corpus, train_point
 from erc_core.training.checkpoint import Checkpoint
 from erc_core.training.features import FeatureSet
 
+CPU = torch.device("cpu")
+
 
 @pytest.fixture(autouse=True)
 def _scratch(tmp_path, monkeypatch):
@@ -29,7 +31,7 @@ def test_a_point_of_each_kind_trains_to_scores_costs_and_predictions(made_up, ma
     settings = None if study.variants[variant].system == "jfm" else study.settings(variant, "tiny")
     point = study.points(variant)[place]
     checkpoint = Checkpoint("run")
-    outcome = train_point(params, made_up, point, settings, 1, checkpoint)
+    outcome = train_point(params, made_up, point, settings, 1, CPU, checkpoint)
     assert outcome.run.seed == 1
     assert 1 <= outcome.run.best_epoch <= outcome.run.epochs
     correct = (outcome.predictions.predicted == outcome.predictions.gold).mean()
@@ -39,6 +41,6 @@ def test_a_point_of_each_kind_trains_to_scores_costs_and_predictions(made_up, ma
     assert outcome.latency_ms > 0
     assert outcome.run.peak_memory_mb >= 0
     # what was trained is kept until the caller has it safe: a second call finds it done, and says the same
-    again = train_point(params, made_up, point, settings, 1, checkpoint)
+    again = train_point(params, made_up, point, settings, 1, CPU, checkpoint)
     assert torch.equal(torch.from_numpy(again.predictions.logits), torch.from_numpy(outcome.predictions.logits))
     assert again.run.best_epoch == outcome.run.best_epoch

@@ -7,8 +7,8 @@ import pytest
 from made_up_study import TABLES, study_params, write_study
 
 from erc_core.params.training import EvaluateParams
+from erc_core.reporting.table_files import csv_table, escaped, latex, write_tables
 from erc_core.study.results import read_predictions, read_results
-from erc_core.study.table_files import csv_table, escaped, latex, write_tables
 from erc_core.study.tables import StudySource, make_tables
 
 EVALUATE = EvaluateParams(bootstrap_samples=100, confidence=0.95, seed=0, batch_size=8)
