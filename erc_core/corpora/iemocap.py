@@ -28,7 +28,7 @@ from erc_core.corpora.iemocap_split import (
     split_dialogues,
 )
 from erc_core.corpora.table import SCHEMA
-from erc_core.corpora.text_repair import LONG_TEXT
+from erc_core.corpora.text_repair import long_text
 from erc_core.errors import ErcError
 from erc_core.params.data import IemocapIngest
 
@@ -184,9 +184,7 @@ def _read_dialogue(
         if not texts.get(name):
             detail = "no words in its transcript line" if name in texts else "no transcript line"
             found.issues.append(DataIssue(name, "missing_text", detail, "audio only: its text is empty"))
-        if len(texts.get(name, "")) > LONG_TEXT:
-            detail = f"{len(texts[name]):,} characters"
-            found.issues.append(DataIssue(name, "long_text", detail, "kept; text.max_tokens cuts it"))
+        found.issues += [DataIssue(name, *record) for record in long_text(texts.get(name, ""))]
         rows.append(
             {
                 "utterance_id": name,

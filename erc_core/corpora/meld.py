@@ -30,6 +30,7 @@ from erc_core.corpora.meld_layout import (
     is_clip,
     search,
 )
+from erc_core.corpora.table import SCHEMA
 from erc_core.errors import ErcError
 from erc_core.params.data import MeldIngest
 
@@ -164,18 +165,13 @@ def _table(annotations: Mapping[str, Annotation], matched: Matched) -> pl.DataFr
             row.speaker,
             row.text,
             row.emotion,
-            matched.paths.get((split, row.number)),
+            path := matched.paths.get((split, row.number)),
+            "ok" if path else "missing",
         )
         for split, annotation in annotations.items()
         for row in annotation.rows
     ]
-    columns = {
-        "utterance_id": pl.String, "split": pl.String, "dialogue_id": pl.String, "turn": pl.Int32, "speaker": pl.String,
-        "text": pl.String, "emotion": pl.String, "audio_path": pl.String,
-    }  # fmt: skip
-    has_clip = pl.col("audio_path").is_not_null()
-    status = pl.when(has_clip).then(pl.lit("ok")).otherwise(pl.lit("missing"))
-    return pl.DataFrame(records, schema=columns, orient="row").with_columns(status=status)
+    return pl.DataFrame(records, schema=SCHEMA, orient="row")
 
 
 def _facts(annotations: Mapping[str, Annotation], matched: Matched, unpacked: Unpacked, source: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from erc_core.corpora.corpus import DataIssue
 from erc_core.corpora.meld_layout import EMOTIONS
-from erc_core.corpora.text_repair import LONG_TEXT, decode, mend
+from erc_core.corpora.text_repair import decode, long_text, mend
 from erc_core.errors import ErcError
 
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
@@ -127,9 +127,7 @@ def _add_row(annotation: Annotation, values: dict[str, str], split: str, where: 
         return
     if not texts["Utterance"].strip():
         issues.append(DataIssue(utterance_id, "empty_text", "no words", "kept, with an empty text"))
-    if len(texts["Utterance"]) > LONG_TEXT:
-        detail = f"{len(texts['Utterance']):,} characters"
-        issues.append(DataIssue(utterance_id, "long_text", detail, "kept; text.max_tokens cuts it"))
+    issues += [DataIssue(utterance_id, *record) for record in long_text(texts["Utterance"])]
     annotation.rows.append(AnnotatedRow(number, texts["Utterance"], texts["Speaker"].strip(), emotion))
 
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from erc_core.corpora.own_cells import clean
 from erc_core.corpora.own_findings import HEADER_ROW, Findings, quoted
+from erc_core.corpora.text_repair import UTF16_MARKS
 from erc_core.errors import ErcError
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -23,7 +24,6 @@ OTHER_FORMATS = {
     b"PAR1": "Parquet: name it .parquet",
     b"\x1f\x8b": "compressed: unpack it",
 }
-UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNDECODED = "surrogateescape"  # keeps bytes that are not UTF-8 apart, so that own_cells can tell their row and column
 
 
@@ -110,7 +110,7 @@ def _width_hint(cells: list[str]) -> str:
 
 
 def _decoded(path: Path, content: bytes) -> str:
-    if content.startswith(UTF16):
+    if content.startswith(UTF16_MARKS):
         try:
             return content.decode("utf-16")
         except UnicodeDecodeError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from erc_core.corpora.own_cells import SPLIT_OF, ClipFolder, clean, parse_turn
 from erc_core.corpora.own_file import Row
 from erc_core.corpora.own_findings import HEADER_ROW, Findings, quoted
-from erc_core.corpora.text_repair import LONG_TEXT
+from erc_core.corpora.text_repair import long_text
 
 
 @dataclass
@@ -129,8 +129,8 @@ class RowReader:
                 )
                 self._refuse(one.row, both[0], told)
             return
-        if len(text) > LONG_TEXT:
-            self._note(one, "text", "long_text", f"{len(text):,} characters", "kept; text.max_tokens cuts it")
+        for record in long_text(text):
+            self._note(one, "text", *record)
         if "text" in cells and not text:
             self._note(one, "text", "empty_text", "empty", "audio only")
         if "audio" in cells and not audio:

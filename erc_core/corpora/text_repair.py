@@ -35,6 +35,11 @@ class Mended:
     blanked: int
 
 
+def long_text(text: str) -> list[tuple[str, str, str]]:
+    """Return (kind, detail, action) of the rule for a text that is too long to be an utterance; nothing for any other."""
+    return [("long_text", f"{len(text):,} characters", "kept; text.max_tokens cuts it")] * (len(text) > LONG_TEXT)
+
+
 def mend(text: str) -> Mended:
     """Read C1 control characters as the cp1252 that they were, then put a space for each run of other control characters."""
     decoded = _C1.sub(lambda found: _CP1252[ord(found.group())], text)
