@@ -1,6 +1,7 @@
 """What every stage does around its work: command line, parameters, one clear message for what a user can mend."""
 
 import argparse
+import gc
 import inspect
 import sys
 from collections.abc import Callable
@@ -71,6 +72,7 @@ def _parser(work: Callable[..., None]) -> argparse.ArgumentParser:
 
 
 def _run(work: Callable[[], None]) -> None:
+    gc.freeze()  # what was imported lives to the end: looking through it again costs a second or two, and a fork its memory
     try:
         work()
     except ErcError as error:

@@ -58,6 +58,9 @@ def main(params: Params, dataset: str, variant: str) -> None:
             (point, seed, Checkpoint(f"study-{dataset}-{key}"))
             for (point, seed), key in zip(trainings, keys, strict=True)
         ]
+        in_turn = tasks[
+            ::-1
+        ]  # values rise as a rule, and cost with them: the longest first, and all processes end together
 
         def train(task: tuple[Point, int, Checkpoint]) -> Outcome:
             point, seed, checkpoint = task
@@ -65,8 +68,9 @@ def main(params: Params, dataset: str, variant: str) -> None:
 
         # on a GPU one training after another: they would share one card, and a fork cannot use what this process opened
         workers = 1 if device.type == "cuda" else worker_count(params.parallel)
-        done = enumerate(map(train, tasks)) if device.type == "cuda" else run_apart(train, tasks, workers)
-        outcomes = dict(progress(done, total=len(tasks), desc=f"study {dataset} {variant}", unit="training"))
+        done = enumerate(map(train, in_turn)) if device.type == "cuda" else run_apart(train, in_turn, workers)
+        by_turn = dict(progress(done, total=len(tasks), desc=f"study {dataset} {variant}", unit="training"))
+        outcomes = [by_turn[turn] for turn in reversed(range(len(tasks)))]
         utterances = features.utterances
         results = VariantResults(
             dataset=dataset,
@@ -81,11 +85,13 @@ def main(params: Params, dataset: str, variant: str) -> None:
             versions=versions(),
             splits={split: len(features.split(split)) for split in SPLITS},
             points=[
-                _point_results(point, [outcomes[place] for place, task in enumerate(tasks) if task[0] is point])
+                _point_results(
+                    point, [outcome for task, outcome in zip(tasks, outcomes, strict=True) if task[0] is point]
+                )
                 for point in points
             ],
         )
-    tables = [_table(tasks[place][0].name, outcomes[place], utterances, labels) for place in sorted(outcomes)]
+    tables = [_table(task[0].name, outcome, utterances, labels) for task, outcome in zip(tasks, outcomes, strict=True)]
     write_results(results, pl.concat(tables) if tables else pl.DataFrame())
     for _, _, checkpoint in tasks:
         checkpoint.remove()
@@ -154,7 +160,9 @@ def _table(point: str, outcome: Outcome, utterances: pl.DataFrame, labels: list[
 
 def _summary(results: VariantResults) -> Iterator[str]:
     for point in results.points:
-        name = f"study {results.dataset} {results.variant}" + (f" {point.key}={point.point}" if point.key else "")
+        name = f"study {results.dataset} {results.variant}" + (
+            f" {point.key}={point.point}" if point.key else point.point and f" {point.point}"
+        )
         if point.same_as_full:
             yield f"{name}: the full model, trained as variant full"
         else:

@@ -23,6 +23,7 @@ SMALL = {
     "evaluate.bootstrap_samples": 200,
     "study.seeds": 2,
     "study.run": ["full", "n_blocks"],
+    "study.variants.readings.points": {"raw": {"icl.normalize": False}, "untied": {"jfm.tied": False}},
     "study.variants.n_blocks.over": {"jfm.n_blocks": [1, 2]},
 }
 
@@ -172,10 +173,10 @@ def test_a_question_about_the_model_runs_no_feature_stage(clone):
 
 def test_a_new_variant_is_trained_alone(clone):
     dvc(clone, "repro")  # whatever a question left
-    change(clone, {"study.run": ["full", "n_blocks", "raw_icl"]})
-    assert stages_run(dvc(clone, "repro").stdout) == ["study@demo-raw_icl", "report"]
-    table = pl.read_csv(clone / "reports/tables/demo_switches.csv")
-    assert table.height > 1
+    change(clone, {"study.run": ["full", "n_blocks", "readings"]})
+    assert stages_run(dvc(clone, "repro").stdout) == ["study@demo-readings", "report"]
+    table = pl.read_csv(clone / "reports/tables/demo_readings.csv")
+    assert table["row"].to_list() == ["Full model", "raw", "untied"]
 
 
 def test_a_mistake_is_told_in_one_line(clone):

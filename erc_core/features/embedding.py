@@ -13,6 +13,7 @@ from erc_core.errors import ErcError
 from erc_core.hub import loading_pretrained
 from erc_core.params.backbones import PretrainedTextEncoder, TextEncoderFromConfig, TextEncoderParams
 
+POSITION_SHARE = 0.1  # of a random encoder: the size of a position's embedding beside a word's
 MAX_POSITIONS = 514  # RoBERTa's 512 tokens, and two positions that its padding uses
 
 
@@ -135,4 +136,7 @@ def _from_config(params: TextEncoderFromConfig, vocab_size: int) -> PreTrainedMo
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(params.seed)
-        return RobertaModel(config, add_pooling_layer=False)
+        model = RobertaModel(config, add_pooling_layer=False)
+        # a trained encoder tells words apart before places; random ones of equal size would drown the word in its place
+        torch.nn.init.normal_(model.embeddings.position_embeddings.weight, std=POSITION_SHARE / np.sqrt(params.width))
+        return model

@@ -9,7 +9,7 @@ from erc_core.models.batch import Batch, Output
 from erc_core.models.config import ModelConfig
 from erc_core.models.joint import JointBlock
 from erc_core.models.streams import UtteranceClassifier, freeze
-from erc_core.models.transformers import BertStack, VitStack
+from erc_core.models.transformers import BertStack, VitStack, random_weight_std
 from erc_core.params.model import JFMParams
 
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -42,8 +42,9 @@ class JFMClassifier(UtteranceClassifier):
         )
         if jfm.frozen:
             freeze([*l_layers, *v_blocks])
+        std = random_weight_std(width) if jfm.joint_init_std == "auto" else jfm.joint_init_std
         self.fusion = nn.ModuleList(
-            JointBlock(block, layer, width=width, joint_len=jfm.joint_len, init_std=jfm.joint_init_std, tied=jfm.tied)
+            JointBlock(block, layer, width=width, joint_len=jfm.joint_len, init_std=std, tied=jfm.tied)
             for layer, block in zip(l_layers, v_blocks, strict=True)
         )
 

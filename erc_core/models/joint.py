@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.bert.modeling_bert import BertLayer
 
-from erc_core.models.parts import BertParts, VitParts, attend
+from erc_core.models.parts import BertParts, VitParts, attend, attention_bias
 
 
 class JointMLP(nn.Module):
@@ -83,13 +83,14 @@ class JointBlock(nn.Module):
         v, l = VitParts(self.V), BertParts(self.L)  # noqa: E741
         f_m, f_t = v.project(f_m_BPD), l.project(f_t_BTD)
         read_m, read_t = (slice(0, 1), slice(0, 1)) if cls_only else (slice(None), slice(None))
+        # the joint vectors, if any, come after the sequence, and all attend to them
+        bias_m = attention_bias(F.pad(mask_BP, (0, self.joint_len), value=True), f_m.k_BHSE)
+        bias_t = attention_bias(F.pad(mask_BT, (0, self.joint_len), value=True), f_t.k_BHSE)
         if not self.joint_len:
-            next_m_BPD = v.finish(f_m_BPD[:, read_m], attend(v, f_m.q_BHSE[:, :, read_m], [f_m], mask_BP))
-            next_t_BTD = l.finish(f_t_BTD[:, read_t], attend(l, f_t.q_BHSE[:, :, read_t], [f_t], mask_BT))
+            next_m_BPD = v.finish(f_m_BPD[:, read_m], attend(v, f_m.q_BHSE[:, :, read_m], [f_m], bias_m))
+            next_t_BTD = l.finish(f_t_BTD[:, read_t], attend(l, f_t.q_BHSE[:, :, read_t], [f_t], bias_t))
             return next_m_BPD, next_t_BTD
         batch = len(f_m_BPD)
-        mask_BPJ = F.pad(mask_BP, (0, self.joint_len), value=True)
-        mask_BTJ = F.pad(mask_BT, (0, self.joint_len), value=True)
         v_prime = VitParts(self.V_text_to_mel) if self.V_text_to_mel else v
         l_prime = BertParts(self.L_text_to_mel) if self.L_text_to_mel else l
         f_m_prime = f_m if v_prime is v else v_prime.project(f_m_BPD)
@@ -97,20 +98,18 @@ class JointBlock(nn.Module):
 
         # (1) [m_hat, v_hat] = V(F_m (+) v), of which v_hat is read on
         joint = v.project(self.v_JD[None]).expand(batch)
-        v_hat_BJD = v.finish(self.v_JD.expand(batch, -1, -1), attend(v, joint.q_BHSE, [f_m, joint], mask_BPJ))
+        v_hat_BJD = v.finish(self.v_JD.expand(batch, -1, -1), attend(v, joint.q_BHSE, [f_m, joint], bias_m))
         v_bar_BJD = self.mlp(v_hat_BJD)
         # (2) [F_t_next, _] = L(F_t (+) v_bar)
-        attended_BHTE = attend(l, f_t.q_BHSE[:, :, read_t], [f_t, l.project(v_bar_BJD)], mask_BTJ)
+        attended_BHTE = attend(l, f_t.q_BHSE[:, :, read_t], [f_t, l.project(v_bar_BJD)], bias_t)
         next_t_BTD = l.finish(f_t_BTD[:, read_t], attended_BHTE)
         # (3) [t_hat, v'_hat] = L'(F_t (+) v'), of which v'_hat is read on
         joint = l_prime.project(self.v_prime_JD[None]).expand(batch)
         v_hat_BJD = l_prime.finish(
-            self.v_prime_JD.expand(batch, -1, -1), attend(l_prime, joint.q_BHSE, [f_t_prime, joint], mask_BTJ)
+            self.v_prime_JD.expand(batch, -1, -1), attend(l_prime, joint.q_BHSE, [f_t_prime, joint], bias_t)
         )
         v_bar_BJD = self.mlp_prime(v_hat_BJD)
         # (4) [F_m_next, _] = V'(F_m (+) v'_bar)
-        attended_BHPE = attend(
-            v_prime, f_m_prime.q_BHSE[:, :, read_m], [f_m_prime, v_prime.project(v_bar_BJD)], mask_BPJ
-        )
+        attended_BHPE = attend(v_prime, f_m_prime.q_BHSE[:, :, read_m], [f_m_prime, v_prime.project(v_bar_BJD)], bias_m)
         next_m_BPD = v_prime.finish(f_m_BPD[:, read_m], attended_BHPE)
         return next_m_BPD, next_t_BTD

@@ -96,7 +96,8 @@ class MelPatchEmbedding(nn.Module):
             raise ValueError(f"{frames} frames are more than the {self.max_columns * self.patch} of the longest clip")
         real_BF = torch.arange(frames, device=mel_BFM.device) < frames_B[:, None]
         # zero after standardisation is the train split's mean: what a partial patch is filled up with
-        standard_BFM = torch.where(real_BF[:, :, None], (mel_BFM - self.mean) / self.std, 0.0)
+        scale_M = self.std.reciprocal()
+        standard_BFM = torch.addcmul(-self.mean * scale_M, mel_BFM, scale_M).masked_fill_(~real_BF[:, :, None], 0.0)
         if self.training:
             standard_BFM = self.spec_augment(standard_BFM, frames_B)
         padded_BFM = F.pad(standard_BFM, (0, self.rows * self.patch - bins, 0, columns * self.patch - frames))

@@ -14,7 +14,7 @@ from transformers.models.bert.modeling_bert import BertLayer
 from erc_core.models.batch import Batch, Output
 from erc_core.models.config import ModelConfig
 from erc_core.models.extractor import TextFeatureExtractor
-from erc_core.models.parts import BertParts, LayerParts, VitParts, attend
+from erc_core.models.parts import BertParts, LayerParts, VitParts, attend, attention_bias
 from erc_core.models.patches import MelPatchEmbedding
 
 
@@ -110,7 +110,7 @@ def _run(layers: Sequence[LayerParts], sequence_BSD: Tensor, mask_BS: Tensor, *,
     for number, layer in enumerate(layers, start=1):
         read = slice(0, 1) if cls_only and number == len(layers) else slice(None)
         parts = layer.project(sequence_BSD)
-        attended_BHQE = attend(layer, parts.q_BHSE[:, :, read], [parts], mask_BS)
+        attended_BHQE = attend(layer, parts.q_BHSE[:, :, read], [parts], attention_bias(mask_BS, parts.k_BHSE))
         sequence_BSD = layer.finish(sequence_BSD[:, read], attended_BHQE)
     return sequence_BSD
 

@@ -63,7 +63,8 @@ def make_bert(params: TransformerParams, key: str) -> BertStack:
             num_hidden_layers=params.depth,
             num_attention_heads=params.heads,
             intermediate_size=round(params.width * params.mlp_ratio),
-            attention_probs_dropout_prob=0.0,  # as in the ViT; with it, attention takes the slow path
+            attention_probs_dropout_prob=0.0,  # no dropout, as in the ViT; with it, attention takes the slow path
+            hidden_dropout_prob=0.0,
             initializer_range=random_weight_std(params.width),
         )
         return bert_from_architecture(config.to_dict())

@@ -87,7 +87,7 @@ def check_params(tree: Any, source: str = "params.yaml") -> Params:
         details = error.errors(include_url=False)
         # pydantic reports a wrong type once per alternative of a union: one line a key is enough
         lines = dict.fromkeys(line for detail in details for line in _lines(detail, details))
-        raise ParamsError("\n".join(f"{source}: {line}" for line in lines)) from None
+        raise ParamsError("\n".join(f"{source}: {' '.join(line.split())}" for line in lines)) from None
 
 
 def _lines(detail: ErrorDetails, details: list[ErrorDetails]) -> list[str]:

@@ -1,6 +1,6 @@
 """Sections about the model and its losses: model, jfm, icl."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -29,7 +29,7 @@ class JFMParams(Section):
 
     n_blocks: int = Field(ge=1, le=24)
     joint_len: int = Field(ge=0, le=512)
-    joint_init_std: float = Field(gt=0)
+    joint_init_std: Annotated[float, Field(gt=0)] | Literal["auto"]
     streams: Literal["aligned", "literal"]
     layers: Literal["first", "last"]
     tied: bool

@@ -1,5 +1,6 @@
 """Section study: which variants of the model are compared, and in which tables."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from erc_core.params.model import ICLParams, JFMParams, ModelParams
 from erc_core.params.peers import MultiEmoParams, ScfaParams
 from erc_core.params.section import FILE_NAME, Section
 
+FULL = "full"  # the variant that trains study.base
 SystemSettings = ScfaParams | MultiEmoParams
 SETTINGS: dict[str, type[ScfaParams] | type[MultiEmoParams]] = {"scfa": ScfaParams, "multiemo": MultiEmoParams}
 
@@ -28,6 +30,7 @@ class VariantParams(Section):
         system: jfm (the model of this project, changed) or a peer that reads whole dialogues.
         set: Changes to study.base: dotted key and value.
         over: One dotted key with several values: a point of the variant for each.
+        points: Instead of it, points by name, each with changes of its own, on top of `set`.
         sweep: Whether it explores a value (study.sweep_seeds) instead of supporting a claim (study.seeds).
         settings: For a peer: its hyper-parameters by backbone.
     """
@@ -35,8 +38,14 @@ class VariantParams(Section):
     system: Literal["jfm", "scfa", "multiemo"] = "jfm"
     set: dict[str, Any] = Field(default={})
     over: dict[str, list[Any]] = Field(default={}, max_length=1)
+    points: dict[str, dict[str, Any]] = Field(default={})
     sweep: bool = False
     settings: dict[str, dict[str, Any]] = Field(default={})
+
+    @property
+    def values(self) -> list[Any]:
+        """What tells its points apart: the values of `over`, or the names of `points`; none where there is one point."""
+        return next(iter(self.over.values()), list(self.points))
 
 
 class TableParams(Section):
@@ -49,7 +58,7 @@ class TableParams(Section):
     """
 
     title: str = Field(min_length=1)
-    reference: str = "full"
+    reference: str = FULL
     rows: dict[str, str] = Field(min_length=1)
 
 
@@ -58,11 +67,11 @@ class Point:
     """One configuration of a variant.
 
     Attributes:
-        name: The value of the variant's `over` key as text; empty where there is none.
-        key: That key.
-        value: That value.
+        name: The value of the variant's `over` key as text, or its name under `points`; empty where there is one point.
+        key: The key of `over`.
+        value: The value of that key, or the name; what the variant's `values` has.
         configuration: study.base with the variant's changes.
-        is_base: Whether it is study.base itself, which variant `full` trains.
+        is_base: Whether it is study.base itself in another variant than `full`, which trains it.
     """
 
     name: str
@@ -91,8 +100,9 @@ class StudyParams(Section):
             for name in known
             if not FILE_NAME.fullmatch(name)
         ]
-        if self.variants.get("full") != VariantParams():
-            problems.append("study.variants.full: allowed is {}: it is study.base itself")
+        full = self.variants.get(FULL, VariantParams(system="scfa"))
+        if full.model_copy(update={"over": {}, "points": {}}) != VariantParams():
+            problems.append("study.variants.full: allowed are `over` and `points`, or {}: it is study.base itself")
         problems += [
             f"study.run: {name!r} is not under study.variants; allowed are {known}"
             for name in self.run
@@ -111,13 +121,15 @@ class StudyParams(Section):
                 for label, name in params.rows.items()
                 if name not in known
             ]
-            if params.reference != "full" and params.reference not in params.rows:
+            if params.reference != FULL and params.reference not in params.rows:
                 problems.append(
                     f"study.tables.{table}.reference = {params.reference!r}: allowed is full or a label of its rows: "
                     f"{list(params.rows)}"
                 )
         for name in known:
             problems += self._problems_of(name)
+        if not problems and not any(point.configuration == self.base for point in self.points(FULL)):
+            problems.append("study.variants.full: has no point that is study.base itself")
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -135,9 +147,15 @@ class StudyParams(Section):
                     problems += [f"{key}.settings.{backbone}.{_told(detail)}" for detail in error.errors()]
             problems += [
                 f"{key}: {change} does not concern {variant.system}; allowed is model.modality"
-                for change in (*variant.set, *variant.over)
+                for change in (
+                    *variant.set,
+                    *variant.over,
+                    *(key for point in variant.points.values() for key in point),
+                )
                 if change != "model.modality"
             ]
+        if variant.over and variant.points:
+            problems.append(f"{key}: has `over` and `points`; allowed is one of them")
         for over, values in variant.over.items():
             if not values or len({str(value) for value in values}) < len(values):
                 problems.append(f"{key}.over.{over} = {values}: allowed is a list of different values")
@@ -156,18 +174,31 @@ class StudyParams(Section):
         tree = self.base.model_dump()
         for key, value in variant.set.items():
             _change(tree, key, value)
+        if variant.points:
+            return [self._named_point(name, point, tree) for point in variant.points]
         if not variant.over:
-            return [self._point(variant, "", None, None, tree)]
+            return [self._point(name, "", None, None, tree)]
         ((over, values),) = variant.over.items()
         points = []
         for value in values:
             _change(tree, over, value)
-            points.append(self._point(variant, str(value), over, value, tree))
+            points.append(self._point(name, str(value), over, value, tree))
         return points
 
-    def _point(self, variant: VariantParams, name: str, key: str | None, value: Any, tree: dict[str, Any]) -> Point:
+    @property
+    def base_value(self) -> Any:
+        """The value of the point of variant `full` that is study.base itself; None where it is the only point."""
+        return next(point.value for point in self.points(FULL) if point.configuration == self.base)
+
+    def _named_point(self, variant: str, point: str, tree: dict[str, Any]) -> Point:
+        changed = deepcopy(tree)
+        for key, value in self.variants[variant].points[point].items():
+            _change(changed, key, value)
+        return self._point(variant, point, None, point, changed)
+
+    def _point(self, variant: str, name: str, key: str | None, value: Any, tree: dict[str, Any]) -> Point:
         configuration = Configuration.model_validate(tree)
-        is_base = variant.system == "jfm" and configuration == self.base and variant != VariantParams()
+        is_base = self.variants[variant].system == "jfm" and configuration == self.base and variant != FULL
         return Point(name, key, value, configuration, is_base)
 
     def settings(self, name: str, backbone: str) -> SystemSettings:

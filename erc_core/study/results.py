@@ -54,9 +54,9 @@ class PointResults(_Record):
     """One configuration of a variant.
 
     Attributes:
-        point: Its name: the value as text; empty for a variant without `over`.
-        key: The parameter that varies.
-        value: Its value.
+        point: Its name: the value as text, or that under `points`; empty for a variant with one point.
+        key: The parameter that varies; None where points have names.
+        value: Its value, or the name; None for a variant with one point.
         same_as_full: Whether it is the full model, and was not trained again.
         parameters: Numbers in the model.
         trained_parameters: Those of them that are trained.

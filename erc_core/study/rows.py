@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from erc_core.params.study import StudyParams, TableParams
+from erc_core.params.study import FULL, StudyParams, TableParams
 from erc_core.study.results import PointResults, VariantResults
 
-FULL = "full"
 FULL_LABEL = "Full model"
 MODALITY_KEY = "model.modality"
 MODALITIES = ("T", "A", "T+A")
@@ -25,7 +24,7 @@ class Planned:
         label: What stands in front of it.
         group: The modality, or in a sweep over several systems the system's label; empty where there are no groups.
         variant: Name of its variant.
-        value: Its value of the variant's parameter; None where the variant has one point only.
+        value: Its value of the variant's parameter, or the name of its point; None where the variant has one point only.
         is_reference: Whether the other rows (of its group) are compared with it.
     """
 
@@ -46,12 +45,12 @@ class Found:
 
 def kind_of(study: StudyParams, table: TableParams) -> Kind:
     """Return what kind of table the variants of its rows make."""
-    overs = [study.variants[variant].over for variant in table.rows.values()]
-    if table.reference in table.rows and all(MODALITY_KEY in over for over in overs):
+    variants = [study.variants[name] for name in table.rows.values()]
+    if table.reference in table.rows and all(MODALITY_KEY in variant.over for variant in variants):
         return "modalities"
     numeric = [
-        over and all(isinstance(value, int | float) and not isinstance(value, bool) for value in _values(over))
-        for over in overs
+        variant.over and all(isinstance(value, int | float) and not isinstance(value, bool) for value in variant.values)
+        for variant in variants
     ]
     return "sweep" if all(numeric) else "rows"
 
@@ -65,26 +64,27 @@ def planned_rows(study: StudyParams, table: TableParams) -> list[Planned]:
 
     Returns:
         With modalities, the rows of T, A and T+A in turn; the points of a sweep; else the reference (first, unless it is
-        one of the rows) and the rows.
+        one of the rows) and the rows; named points go by their names.
     """
     kind = kind_of(study, table)
     plan = []
     for label, variant in table.rows.items():
-        values = _values(study.variants[variant].over)
+        values = study.variants[variant].values
         for value in values or [None]:
             if kind == "modalities":
                 row = Planned(label, str(value), variant, value, is_reference=label == table.reference)
             elif kind == "sweep":
                 row = Planned(label, label if len(table.rows) > 1 else "", variant, value, is_reference=False)
             else:
-                shown = label if value is None else f"{label}, {value}"
+                named = value in study.variants[variant].points
+                shown = label if value is None else value if named else f"{label}, {value}"
                 is_reference = label == table.reference and value in (None, *values[:1])
                 row = Planned(shown, "", variant, value, is_reference)
             plan.append(row)
     if kind == "modalities":
         plan.sort(key=lambda row: MODALITIES.index(row.group))
     if kind == "rows" and table.reference not in table.rows:
-        plan.insert(0, Planned(FULL_LABEL, "", FULL, None, is_reference=True))
+        plan.insert(0, Planned(FULL_LABEL, "", FULL, study.base_value, is_reference=True))
     return plan
 
 
@@ -105,7 +105,7 @@ def find(
     """
     found = _point(study, results, row.variant, row.value)
     if isinstance(found, Found) and found.point.same_as_full:
-        found = _point(study, results, FULL, None)
+        found = _point(study, results, FULL, study.base_value)
         if isinstance(found, str):
             return f"the same as the full model, which is {found}"
     if isinstance(found, str):
@@ -136,11 +136,6 @@ def _point(study: StudyParams, results: Mapping[str, VariantResults | None], var
         if point.value == value:
             return Found(found, point) if point.runs or point.same_as_full else "without a finished training"
     return "without results of this value"
-
-
-def _values(over: Mapping[str, list[Any]]) -> list[Any]:
-    """Return the values of a variant's one parameter; none for a variant without one."""
-    return next(iter(over.values()), [])
 
 
 def _sizes(splits: Mapping[str, int]) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from erc_core.params.study import StudyParams, TableParams
+from erc_core.params.study import FULL, StudyParams, TableParams
 from erc_core.params.training import EvaluateParams
 from erc_core.study.differences import METRICS, Difference, Side, compare, corrected, same_utterances
 from erc_core.study.paper import DIFFERENCES, paper_corpus, printed
 from erc_core.study.results import PointResults, VariantResults
-from erc_core.study.rows import FULL, Found, Kind, Planned, find, kind_of, planned_rows
+from erc_core.study.rows import Found, Kind, Planned, find, kind_of, planned_rows
 from erc_core.study.statistics import SeedSummary, seed_summary
 
 

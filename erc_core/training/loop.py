@@ -154,7 +154,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         if self.train_params.grad_clip:
-            nn.utils.clip_grad_norm_(self.trained, self.train_params.grad_clip)
+            nn.utils.clip_grad_norm_(self.trained, self.train_params.grad_clip, foreach=True)
         self.optimizer.step()
         self.scheduler.step()
         return losses

@@ -29,12 +29,21 @@ def test_the_base_is_the_main_model_as_it_is_shipped():
 
 
 def test_a_variant_changes_what_it_says_and_nothing_else():
-    shipped = study()
-    (point,) = shipped.points("without_joint_vectors")
+    shipped = study(variants__own={"set": {"jfm.joint_len": 0}})
+    (point,) = shipped.points("own")
     assert point.configuration.jfm.joint_len == 0
     assert point.configuration.jfm.model_copy(update={"joint_len": 4}) == shipped.base.jfm
     assert point.configuration.model == shipped.base.model
     assert not point.is_base
+
+
+def test_named_points_start_from_the_same_configuration_each():
+    shipped = study(variants__own={"set": {"jfm.n_blocks": 1}, "points": {"a": {"jfm.tied": False}, "b": {}}})
+    a, b = shipped.points("own")
+    assert (a.name, a.value, a.key, b.name) == ("a", "a", None, "b")
+    assert not a.configuration.jfm.tied
+    assert b.configuration.jfm.tied
+    assert a.configuration.jfm.n_blocks == b.configuration.jfm.n_blocks == 1
 
 
 def test_a_value_that_is_the_bases_own_is_the_full_model_and_moves_with_it():
@@ -45,7 +54,11 @@ def test_a_value_that_is_the_bases_own_is_the_full_model_and_moves_with_it():
 
 
 def test_full_itself_and_another_system_are_never_taken_for_the_full_model():
-    assert [point.is_base for point in study().points("full")] == [False]
+    shipped = study()
+    assert [point.name for point in shipped.points("full") if point.configuration == shipped.base] == ["T+A"]
+    assert shipped.base_value == "T+A"
+    assert not any(point.is_base for point in shipped.points("full"))
+    assert study(variants__full={}).base_value is None
     assert not any(point.is_base for point in study().points("scfa"))
 
 
@@ -59,12 +72,16 @@ def test_sweeps_have_seeds_of_their_own():
     [
         ({"run": ["full", "ful"]}, r"study.run: 'ful' is not under study.variants"),
         ({"run": ["full", "full"]}, "study.run: 'full' is there twice"),
-        ({"variants__full": {"set": {"icl.weight": 0.0}}}, r"study.variants.full: allowed is \{\}"),
-        ({"variants__cfa": {"set": {"jfm.blocks": 1}}}, "study.variants.cfa: jfm.blocks is no key of study.base"),
-        ({"variants__cfa": {"set": {"jfm.n_blocks": 0}}}, "study.variants.cfa: jfm.n_blocks = 0: .*greater than or equal to 1"),
-        ({"variants__cfa": {"over": {"jfm.n_blocks": [1, 1]}}}, "allowed is a list of different values"),
-        ({"run": ["full", "cfa"], "variants__cfa": {"set": {"jfm.n_blocks": 7}}}, "study.variants.cfa: jfm.n_blocks = 7: allowed is 1 to"),
-        ({"variants__cfa": {"settings": {"tiny": {}}}}, "study.variants.cfa.settings: allowed only with system"),
+        ({"variants__full": {"set": {"icl.weight": 0.0}}}, r"study.variants.full: allowed are `over` and `points`"),
+        ({"variants__full": {"over": {"model.modality": ["T", "A"]}}}, "study.variants.full: has no point that is study.base"),
+        ({"variants__own": {"over": {"icl.weight": [0.1]}, "points": {"a": {}}}}, "study.variants.own: has `over` and `points`"),
+        ({"variants__own": {"points": {"a": {"jfm.blocks": 1}}}}, "study.variants.own: jfm.blocks is no key of study.base"),
+        ({"variants__scfa__points": {"a": {"jfm.joint_len": 0}}}, "jfm.joint_len does not concern scfa"),
+        ({"variants__own": {"set": {"jfm.blocks": 1}}}, "study.variants.own: jfm.blocks is no key of study.base"),
+        ({"variants__own": {"set": {"jfm.n_blocks": 0}}}, "study.variants.own: jfm.n_blocks = 0: .*greater than or equal to 1"),
+        ({"variants__own": {"over": {"jfm.n_blocks": [1, 1]}}}, "allowed is a list of different values"),
+        ({"run": ["full", "own"], "variants__own": {"set": {"jfm.n_blocks": 7}}}, "study.variants.own: jfm.n_blocks = 7: allowed is 1 to"),
+        ({"variants__own": {"settings": {"tiny": {}}}}, "study.variants.own.settings: allowed only with system"),
         ({"variants__scfa__set": {"jfm.joint_len": 0}}, "jfm.joint_len does not concern scfa"),
         ({"variants__scfa__settings__tiny__width": 0}, "study.variants.scfa.settings.tiny.width = 0"),
         ({"variants__scfa__settings__tiny": {}}, "study.variants.scfa.settings.tiny.width: missing"),

@@ -23,7 +23,7 @@ def made_up(corpus):
 
 @pytest.mark.parametrize(
     ("variant", "place"),
-    [("full", 0), ("jfm", 0), ("cfa", 0), ("scfa", 2), ("multiemo", 2), ("n_blocks", 2)],
+    [("full", 0), ("full", 2), ("fusion", 0), ("ablation", 0), ("scfa", 2), ("multiemo", 2), ("n_blocks", 2)],
 )
 def test_a_point_of_each_kind_trains_to_scores_costs_and_predictions(made_up, make_params, variant, place):
     params = make_params(train__epochs=2, backbones__tiny__bert__depth=5, backbones__tiny__vit__depth=5)

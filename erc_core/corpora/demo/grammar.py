@@ -120,8 +120,8 @@ TAILS = (", you guys", ", everybody", ", I swear", ", honestly", ", seriously", 
 MARKS = (".", ".", ".", ".", ".", "!", "...")
 
 MAX_WORDS = 11
-OPENER_SHARE = 0.65
-TAIL_SHARE = 0.3
+OPENER_SHARE = 0.4
+TAIL_SHARE = 0.2
 
 Part = TypeVar("Part")
 
