@@ -48,10 +48,10 @@ def test_joy_and_anger_are_an_exclusive_or_of_words_and_prosody():
     emotion_of = {cell: emotion for emotion, cells in CELLS.items() for cell in cells}
     square = [[emotion_of[words, prosody] for prosody in ("lively", "deadpan")] for words in ("glad", "rude")]
     assert square == [["joy", "anger"], ["anger", "joy"]]
-    # words mean what they say a little more often than not: with no lean at all, an exclusive-or is learned very late
+    # words mean what they say more often than not: with no lean at all, an exclusive-or is learned very late
     plain = CELLS["joy"]["glad", "lively"] + CELLS["anger"]["rude", "lively"]
     turned = CELLS["joy"]["rude", "deadpan"] + CELLS["anger"]["glad", "deadpan"]
-    assert 1.1 < plain / turned < 1.5
+    assert 1.5 < plain / turned < 1.8
 
 
 def test_the_emotions_have_their_frequencies(turns):
@@ -140,9 +140,10 @@ def test_at_most_four_speakers_talk_in_a_dialogue(large):
     assert min(casts[2], casts[3], casts[4]) > 0.1 * len(large)
 
 
-def test_texts_rarely_repeat(turns):
-    texts = Counter(turn.text for turn in turns)
-    assert len(texts) > 0.6 * len(turns)
+def test_most_texts_of_a_corpus_of_the_default_size_differ(demo_params):
+    texts = Counter(turn.text for dialogue in write_script(demo_params(train=400)) for turn in dialogue.turns)
+    assert sum(count == 1 for count in texts.values()) > 0.35 * texts.total()
+    assert len(texts) > 0.5 * texts.total()
 
 
 def test_speakers_are_eight_with_names_and_voices_of_their_own():
