@@ -1,4 +1,4 @@
-"""What the report says about the study of one dataset: comparison, ablation, fusion, parameters, switches."""
+"""What the report says about the study of one dataset: a section for each table, the curves in one."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,6 @@ from erc_core.reporting.study_text import MEMORY_WORDS, layouts
 from erc_core.study.tables import Row, StudyTable
 
 SWEEPS = "Parameter analysis"
-TITLES = {"comparison": "Comparison", "ablation": "Ablation", "fusion": "Fusion", "switches": "Switches"}
 INTRODUCTION = (
     "These are models of their own, trained from the configuration study.base in params.yaml, which does not follow the "
     "parameters of the model above; their epochs were chosen on the validation split as well. The t-test asks whether a "
@@ -41,12 +40,12 @@ def study_sections(
     if not tables:
         text = (
             "No study was run: study.run in params.yaml is empty. The variants named there are trained for the tables of "
-            "comparison, ablation, fusion, parameters and switches."
+            "comparison, ablation, fusion, parameters and readings of the paper."
         )
         return [Section("Study", f"{dataset}-study", (Paragraph(text),))]
     blocks: dict[str, list[Block]] = {}
     for table in tables:
-        title = SWEEPS if table.kind == "sweep" else TITLES.get(table.name, table.name.replace("_", " ").capitalize())
+        title = SWEEPS if table.kind == "sweep" else table.name.replace("_", " ").capitalize()
         blocks.setdefault(title, []).extend(_table_blocks(table, drawn, evaluate, numbering))
     blocks[next(iter(blocks))].insert(0, Paragraph(INTRODUCTION))
     return [
