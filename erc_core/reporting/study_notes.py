@@ -32,6 +32,12 @@ def star_note(table: StudyTable) -> str:
     return f"No stars: the paired t-test over seeds tells no row from {reference_words(table)} ({level})."
 
 
+def paired_words(table: StudyTable) -> str:
+    """Return what has to be said of differences where rows have other seeds than their reference: nothing, or a clause."""
+    counts = {len(row.seeds) for row in table.rows if row.missing is None}
+    return ", over the seeds that both have, so not that of the two means" if len(counts) > 1 else ""
+
+
 def tested_note(table: StudyTable, evaluate: EvaluateParams) -> str:
     """Say in one sentence what was tested."""
     t_test = "a two-sided t-test on the scores of single trainings, paired by seed, and " if table.has_seeds else ""

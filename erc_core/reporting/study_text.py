@@ -7,7 +7,15 @@ from itertools import groupby
 from erc_core.params.training import EvaluateParams
 from erc_core.reporting.document import Column
 from erc_core.reporting.formats import MINUS, MISSING, MODALITIES, count, hundredths, listed, p_value, points
-from erc_core.reporting.study_notes import gap_notes, origin_note, reference_words, star_note, tested_note, title_of
+from erc_core.reporting.study_notes import (
+    gap_notes,
+    origin_note,
+    paired_words,
+    reference_words,
+    star_note,
+    tested_note,
+    title_of,
+)
 from erc_core.study.paper import DIFFERENCES
 from erc_core.study.tables import Cost, Row, StudyTable
 
@@ -75,7 +83,7 @@ def scores_layout(table: StudyTable, evaluate: EvaluateParams) -> Layout:
     if table.has_seeds:
         words.append(f"Mean and standard deviation over the seeds, and Student’s {interval} of the mean.")
     if differences:
-        words.append(f"Diff.: difference from {reference_words(table)} in points.")
+        words.append(f"Diff.: difference from {reference_words(table)} in points{paired_words(table)}.")
     if table.has_paper:
         words.append("Paper: as printed by Shi et al. (arXiv 2405.17900); gap: ours minus the paper’s, in points.")
     return _layout(table, words, columns, (star_note(table), *gap_notes(table), origin_note(table)))

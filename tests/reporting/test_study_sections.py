@@ -6,7 +6,9 @@ from made_up_study import TABLES, study_params
 
 from erc_core.reporting.document import DatasetPart, Document, Numbering, Paragraph, Picture, Table
 from erc_core.reporting.render import render_html, render_markdown
+from erc_core.reporting.study_notes import paired_words
 from erc_core.reporting.study_sections import study_sections
+from erc_core.reporting.study_text import layouts
 
 SCORES = ["mean ± sd", "95% interval"]
 TESTS = ["Model", "Score", "difference", "p, t-test", "difference", "90% interval", "p, bootstrap"]
@@ -139,6 +141,14 @@ def test_one_seed_shows_no_spread_and_no_star(sections, make_study, tmp_path):
     assert "t-test" not in tests.notes[0]
     (sweep,) = [table for table in made if "number of blocks" in table.caption]
     assert "sd" not in [column.title for column in sweep.columns]
+
+
+def test_a_difference_over_the_seeds_that_both_have_says_so(params, study_tables):
+    ablation = next(table for table in study_tables if table.name == "ablation")
+    assert paired_words(ablation) == ""
+    first, second, *others = ablation.rows
+    fewer = replace(ablation, rows=(first, replace(second, seeds=(0,)), *others))
+    assert "over the seeds that both have" in layouts(fewer, params.evaluate)[0].caption
 
 
 def test_a_missing_variant_is_a_dash_with_a_note_and_never_zero(sections, make_study, tmp_path):
