@@ -10,6 +10,7 @@ import json
 import shutil
 import socket
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -146,9 +147,12 @@ def _stamp(path: Path | None) -> list[Any]:
     return [path.name, status.st_size, status.st_mtime_ns] if path and status else []
 
 
-def _checksum(path: Path) -> str:
+def _checksum(path: Path) -> int:
+    checksum = 0
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
+        while block := file.read(2**20):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
 
 
 def _hash(content: Any) -> str:
