@@ -1,5 +1,6 @@
 """Workers of a Dask cluster that somebody else started: on SLURM, Kubernetes, over SSH, or here."""
 
+import logging
 import socket
 import sys
 import threading
@@ -52,6 +53,8 @@ class Cluster:
                 "or take parallel.backend=processes"
             ) from None
         self.address = address
+        # a scheduler that goes away is told by the futures, in one line
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             self._client: Any = Client(address, timeout=SCHEDULER_SECONDS, name="erc-core", set_as_default=False)
         except (OSError, ValueError) as error:  # a TimeoutError is an OSError
@@ -101,10 +104,14 @@ class Cluster:
             raise ErcError(
                 f"parallel.scheduler = {self.address}: the scheduler is gone; start it and run the same command again"
             ) from None
-        except ImportError as error:
+        except (ImportError, RuntimeError) as error:
+            # the scheduler, which unpacks tasks too, tells it as the cause of a RuntimeError
+            missing = error if isinstance(error, ImportError) else error.__cause__
+            if not isinstance(missing, ImportError):
+                raise
             raise ErcError(
-                f"a worker of {self.address} cannot import what the work needs ({error}); start the workers in this "
-                "project's environment"
+                f"parallel.scheduler = {self.address}: the scheduler or a worker cannot import what the work needs "
+                f"({missing}); start both in this project's environment"
             ) from None
         pending.popleft()
         return result

@@ -121,6 +121,23 @@ def test_workers_with_other_code_are_refused(dask, monkeypatch):
         list(map_ordered(abs, [1], dask))
 
 
+def test_a_cluster_without_the_project_is_told(dask):
+    told = r"the scheduler or a worker cannot import what the work needs \(No module named 'x'\); start both in this "
+    for work in (_import, _import_for_the_scheduler):
+        with pytest.raises(ErcError, match=told):
+            list(map_ordered(work, [1], dask))
+    with pytest.raises(RuntimeError, match=r"^of the work$"):
+        list(map_ordered(_raise, [RuntimeError("of the work")], dask))
+
+
+def _import(_: int) -> None:
+    raise ModuleNotFoundError("No module named 'x'")
+
+
+def _import_for_the_scheduler(_: int) -> None:
+    raise RuntimeError("Error during deserialization") from ModuleNotFoundError("No module named 'x'")
+
+
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):
     monkeypatch.setattr(cluster, "SCHEDULER_SECONDS", 0.3)
     told = r"parallel\.scheduler = tcp://127\.0\.0\.1:1: no Dask scheduler answers there within 0\.3 s \(.*`dask scheduler`"
