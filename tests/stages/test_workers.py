@@ -100,10 +100,14 @@ def test_any_number_of_processes_makes_the_same_bytes(expected, workers):
     assert files_in_scratch() == []
 
 
-def test_a_cluster_makes_the_same_bytes_though_a_worker_is_killed_in_each_stage(expected, monkeypatch):
+def test_a_cluster_makes_the_same_bytes_though_a_worker_is_killed_in_each_stage(
+    workspace, expected, tmp_path, monkeypatch
+):
     pytest.importorskip("distributed")
     killed = []
+    monkeypatch.chdir(tmp_path)  # workers start in a working folder of their own
     with local_cluster(workers=2) as cluster:
+        monkeypatch.chdir(workspace)
 
         def kill_in_the_middle(steps: Iterable[object], **_: object) -> Iterator[object]:
             for number, step in enumerate(steps):
@@ -115,7 +119,6 @@ def test_a_cluster_makes_the_same_bytes_though_a_worker_is_killed_in_each_stage(
 
         for stage in (resample, mel):
             monkeypatch.setattr(stage, "progress", kill_in_the_middle)
-        # workers have working folders of their own, unlike processes
         assert make(behind(cluster.scheduler_address)) == expected
     assert len(set(killed)) == 2
     assert files_in_scratch() == []
