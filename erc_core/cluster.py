@@ -121,7 +121,7 @@ class Cluster:
         if now - self._looked >= LOOK_SECONDS:
             try:
                 self._threads = sum(self._client.nthreads().values())
-            except OSError:  # the scheduler went away: the futures tell it
+            except (OSError, RuntimeError):  # the scheduler went away: the futures tell it
                 self._threads = 0
             self._looked = now
         if self._threads:
