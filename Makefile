@@ -39,7 +39,7 @@ types:  ## mypy over erc_core and stages
 unit:  ## pytest
 	$(RUN) pytest -n auto
 
-clean:  ## remove the report and what interrupted trainings would continue from
+clean:  ## remove the report and what interrupted runs would continue from
 	rm -rf .scratch reports/index.html reports/index.md reports/figures reports/tables
 
 $(BIN)/python:

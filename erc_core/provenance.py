@@ -1,8 +1,12 @@
-"""What a number was made with: versions of the packages, and the commit of the code."""
+"""What a number was made with: versions of the packages, the commit of the code, and the code that features come from."""
 
+import functools
+import hashlib
+import json
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 PACKAGES = (
     "torch",
@@ -52,3 +56,19 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return head.stdout.strip() + (" with local changes" if status.stdout.strip() else "")
+
+
+@functools.cache
+def feature_code() -> str:
+    """Return a short hash of the code that makes features, and of the versions of the packages under it.
+
+    Call it while a module is imported: what a process has loaded stays as it is when the files change.
+    """
+    core = Path(__file__).parent
+    folders = [core / name for name in ("corpora", "features", "params", "store")]
+    files = [*core.glob("*.py"), *core.with_name("stages").glob("*.py")]
+    digest = hashlib.blake2b(json.dumps(versions(), sort_keys=True).encode(), digest_size=10)
+    for path in sorted([*files, *(path for folder in folders for path in folder.rglob("*.py"))]):
+        digest.update(path.relative_to(core.parent).as_posix().encode())
+        digest.update(hashlib.blake2b(path.read_bytes()).digest())
+    return digest.hexdigest()

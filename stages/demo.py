@@ -8,7 +8,6 @@ Params  datasets, demo
 
 from erc_core.corpora.demo.corpus import speak_corpus
 from erc_core.features.summary import Stopwatch, summary_line
-from erc_core.parallel import worker_count
 from erc_core.params.schema import Params, raw_folder
 from erc_core.stage import run_stage
 from erc_core.store.atomic import atomic_folder
@@ -28,7 +27,7 @@ def main(params: Params) -> None:
         print(f"demo: not in `datasets` ({', '.join(params.datasets)}); {folder} stays empty")
         return
     with Stopwatch() as watch:
-        made = speak_corpus(folder, params.demo, worker_count(params.parallel))
+        made = speak_corpus(folder, params.demo, params.parallel)
     notes = f"{made.dialogues} dialogues, {made.damaged} clips damaged on purpose"
     print(
         summary_line(

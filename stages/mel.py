@@ -7,24 +7,25 @@ Params  mel
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erc_core.corpora.table import read_utterances
 from erc_core.features.audio import to_float
 from erc_core.features.mel import LogMel, RunningMoments
+from erc_core.features.shards import Shard, ShardedFeature
 from erc_core.features.summary import Stopwatch, summary_line
-from erc_core.parallel import map_ordered, worker_count
 from erc_core.params.data import MelParams
 from erc_core.params.schema import Params, data_folder, dump
 from erc_core.progress import progress
 from erc_core.stage import run_dataset_stage
 from erc_core.store.ragged import RaggedReader, RaggedWriter
 
-# large, so that a small corpus stays in this process: starting others costs seconds, as each imports torch
-SHARD = 4096
+SHARD = 1024
+LEAST = 4  # shards per process: starting one costs seconds, as it imports torch; a small corpus is done in this one
+BLOCK = 64  # utterances read at a time
 
 
 def main(params: Params, dataset: str) -> None:
@@ -32,39 +33,50 @@ def main(params: Params, dataset: str) -> None:
     folder = data_folder(dataset)
     utterances = read_utterances(folder)
     is_train = utterances["split"].eq("train").to_list()
-    with RaggedReader(folder / "audio.h5") as audio:
+    # absolute, as workers elsewhere have working folders of their own
+    path = (folder / "audio.h5").absolute()
+    with RaggedReader(path) as audio:
         audio.require_ids(utterances["utterance_id"].to_list(), str(folder / "utterances.parquet"))
         sample_rate = int(audio.attributes["sample_rate"])
-        shards = list(audio.shards(SHARD))
+        shards = [
+            Shard(i, audio.ids[start:stop], [path], {"start": start, "train": is_train[start:stop]})
+            for i, (start, stop) in enumerate(audio.shards(SHARD))
+        ]
         hours = audio.frame_count / sample_rate / 3600
     moments = RunningMoments(params.mel.n_mels)
-    attributes = {"sample_rate": sample_rate, **dump(params.mel)}
     without = 0
-    with (
-        Stopwatch() as watch,
-        RaggedWriter(folder / "mel.h5", dtype=np.float16, width=params.mel.n_mels, attributes=attributes) as writer,
-    ):
-        work = partial(mel_shard, path=folder / "audio.h5", params=params.mel, sample_rate=sample_rate)
-        computed = map_ordered(work, shards, worker_count(params.parallel))
-        mels = (mel for shard in computed for mel in shard)
-        shown = progress(mels, total=len(utterances), desc=f"mel {dataset}", unit="utterance")
-        for utterance_id, train, mel in zip(utterances["utterance_id"], is_train, shown, strict=True):
-            writer.append(utterance_id, mel)
-            without += len(mel) == 0
-            if train:
-                moments.add([mel])
+    settings = {"mel": dump(params.mel), "sample_rate": sample_rate}
+    mel = ShardedFeature(f"mel-{dataset}", settings=settings, dtype=np.float16, width=params.mel.n_mels)
+    with Stopwatch() as watch, mel:
+        work = partial(mel_shard, path=path, params=params.mel, sample_rate=sample_rate)
+        computed = mel.make(work, shards, params.parallel, least=LEAST)
+        for told in progress(computed, total=len(shards), desc=f"mel {dataset}", unit="shard"):
+            without += told["without"]
+            moments.add_state(told["train"])
         mean, std = moments.mean_and_std()
-        writer.attributes |= {"mean": mean, "std": std}
+        attributes = {"sample_rate": sample_rate, **dump(params.mel), "mean": mean, "std": std}
+        mel.merge(folder / "mel.h5", attributes)
     notes = f"{without} without audio"
     print(summary_line("mel", dataset, utterances=len(utterances), hours=hours, seconds=watch.seconds, notes=notes))
 
 
-def mel_shard(shard: tuple[int, int], path: Path, params: MelParams, sample_rate: int) -> list[NDArray[np.float16]]:
-    """Compute the spectrograms of a range of utterances, in this process or a worker's."""
+def mel_shard(shard: Shard, writer: RaggedWriter, path: Path, params: MelParams, sample_rate: int) -> dict[str, Any]:
+    """Compute the spectrograms of some utterances; return how many have none, and the moments of the train split's."""
     torch.set_num_threads(1)  # one utterance is too small to share, and the bytes must not depend on the cores
     log_mel = LogMel(params, sample_rate)
+    moments = RunningMoments(params.n_mels)
+    without = 0
+    first = shard.details["start"]
     with RaggedReader(path) as audio:
-        return [log_mel(to_float(samples)) for samples in audio.read_range(*shard)]
+        for start in range(0, len(shard.ids), BLOCK):
+            stop = min(start + BLOCK, len(shard.ids))
+            for i, samples in enumerate(audio.read_range(first + start, first + stop), start):
+                mel = log_mel(to_float(samples))
+                writer.append(shard.ids[i], mel)
+                without += len(mel) == 0
+                if shard.details["train"][i]:
+                    moments.add([mel])
+    return {"without": without, "train": moments.state()}
 
 
 if __name__ == "__main__":

@@ -7,19 +7,18 @@ Params  audio, ingest.<dataset>
 
 import json
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from erc_core.corpora.clips import count_statuses, write_clips
 from erc_core.corpora.table import read_utterances
 from erc_core.errors import ErcError
-from erc_core.features.audio import Clip, load_clip
+from erc_core.features.audio import load_clip
+from erc_core.features.shards import Shard, ShardedFeature
 from erc_core.features.status import ClipStatus
 from erc_core.features.summary import Stopwatch, summary_line
-from erc_core.parallel import map_ordered, worker_count
 from erc_core.params.data import AudioParams
-from erc_core.params.schema import Params, data_folder, raw_folder
+from erc_core.params.schema import Params, data_folder, dump, raw_folder
 from erc_core.progress import progress
 from erc_core.stage import run_dataset_stage
 from erc_core.store.ragged import RaggedWriter
@@ -37,30 +36,35 @@ def main(params: Params, dataset: str) -> None:
         raise ErcError(
             f"{clip_folder}: no such folder, but ingest found {utterances['audio_path'].count():,} clips there; put it back"
         )
+    # absolute, as workers elsewhere have working folders of their own
+    clip_folder = clip_folder.absolute()
+    ids = utterances["utterance_id"].to_list()
     paths = [clip_folder / path if path else None for path in utterances["audio_path"]]
-    shards = [paths[start : start + SHARD] for start in range(0, len(paths), SHARD)]
-    rows: list[tuple[str, str, float, str]] = []
-    attributes = {"sample_rate": params.audio.sample_rate, "downmix": params.audio.downmix}
-    with (
-        Stopwatch() as watch,
-        RaggedWriter(folder / "audio.h5", dtype=np.int16, width=None, attributes=attributes) as writer,
-    ):
-        decoded = map_ordered(partial(decode_shard, params=params.audio), shards, worker_count(params.parallel))
-        clips = (clip for shard in decoded for clip in shard)
-        shown = progress(clips, total=len(paths), desc=f"resample {dataset}", unit="utterance")
-        for utterance_id, clip in zip(utterances["utterance_id"], shown, strict=True):
-            writer.append(utterance_id, clip.samples)
-            rows.append((utterance_id, clip.status.value, clip.seconds, clip.detail))
-    table = write_clips(rows, folder)
+    starts = range(0, len(ids), SHARD)
+    shards = [Shard(i, ids[start : start + SHARD], paths[start : start + SHARD]) for i, start in enumerate(starts)]
+    audio = ShardedFeature(f"resample-{dataset}", settings={"audio": dump(params.audio)}, dtype=np.int16, width=None)
+    with Stopwatch() as watch, audio:
+        decoded = audio.make(partial(decode_shard, params=params.audio), shards, params.parallel)
+        shown = progress(decoded, total=len(shards), desc=f"resample {dataset}", unit="shard")
+        told = [clip for clips in shown for clip in clips]
+        rows = [(utterance_id, *clip) for utterance_id, clip in zip(ids, told, strict=True)]
+        attributes = {"sample_rate": params.audio.sample_rate, "downmix": params.audio.downmix}
+        audio.merge(folder / "audio.h5", attributes)
+        table = write_clips(rows, folder)
     statuses = {status: count for status, count in count_statuses(table).items() if count and status != ClipStatus.OK}
     notes = ", ".join(f"{count} {status}" for status, count in statuses.items()) or "no failures"
     hours = sum(row[2] for row in rows) / 3600
     print(summary_line("resample", dataset, utterances=len(rows), hours=hours, seconds=watch.seconds, notes=notes))
 
 
-def decode_shard(paths: list[Path | None], params: AudioParams) -> list[Clip]:
-    """Decode some clips, in a worker process."""
-    return [load_clip(path, params) for path in paths]
+def decode_shard(shard: Shard, writer: RaggedWriter, params: AudioParams) -> list[tuple[str, float, str]]:
+    """Decode some clips, and return what became of them: status, seconds, detail."""
+    told = []
+    for utterance_id, path in zip(shard.ids, shard.inputs, strict=True):
+        clip = load_clip(path, params)
+        writer.append(utterance_id, clip.samples)
+        told.append((clip.status.value, clip.seconds, clip.detail))
+    return told
 
 
 if __name__ == "__main__":

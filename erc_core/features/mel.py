@@ -1,6 +1,7 @@
 """Log-mel spectrograms through torchaudio, and their statistics over the train split."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,6 +66,16 @@ class RunningMoments:
             self.count += len(exact)
             self.total += exact.sum(axis=0)
             self.squares += np.square(exact).sum(axis=0)
+
+    def state(self) -> dict[str, Any]:
+        """Return what was counted, JSON-ready and exact."""
+        return {"count": self.count, "total": self.total.tolist(), "squares": self.squares.tolist()}
+
+    def add_state(self, state: Mapping[str, Any]) -> None:
+        """Count in what another stream's state() says."""
+        self.count += state["count"]
+        self.total += state["total"]
+        self.squares += state["squares"]
 
     def mean_and_std(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return (n_mels,) mean and (n_mels,) standard deviation; 0 and 1 where nothing was counted."""

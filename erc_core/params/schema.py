@@ -1,5 +1,6 @@
 """All of params.yaml as one checked object, with the rules that concern more than one section."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from erc_core.params.study import StudyParams
 from erc_core.params.training import EvaluateParams, ParallelParams, ReportParams, TrainParams
 
 RESERVED_NAMES = ("raw", "results", "study", "figures", "tables")  # folders beside those of the datasets
+SCHEDULER = re.compile(r"(tcp|tls|ucx|ws|wss)://\S+:\d+/?")
+EXAMPLE_SCHEDULER = "tcp://host:8786"
 
 
 class Params(Section):
@@ -113,6 +116,16 @@ class Params(Section):
             count = getattr(self.parallel, name)
             if count != "auto" and count < 1:
                 found.append(f"parallel.{name} = {count}: allowed is auto, or 1 or more")
+        scheduler = self.parallel.scheduler
+        if scheduler is None and self.parallel.backend == "dask":
+            found.append(
+                "parallel.scheduler = null: allowed with parallel.backend dask is the address of a running scheduler, "
+                f"such as {EXAMPLE_SCHEDULER}"
+            )
+        elif scheduler is not None and not SCHEDULER.fullmatch(scheduler):
+            found.append(
+                f"parallel.scheduler = {scheduler!r}: allowed is null, or an address such as {EXAMPLE_SCHEDULER}"
+            )
         return found
 
     def _depth_problems(self, place: str, model: ModelParams, jfm: JFMParams) -> list[str]:

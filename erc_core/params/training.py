@@ -74,7 +74,9 @@ class ReportParams(Section):
 
 
 class ParallelParams(Section):
-    """How the feature stages spread over processes."""
+    """How work spreads over processes and machines; no result depends on it."""
 
+    backend: Literal["processes", "dask"]
+    scheduler: str | None
     workers: int | Literal["auto"]
     threads: int | Literal["auto"]

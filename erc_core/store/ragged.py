@@ -9,7 +9,7 @@ depends on the time, the machine or the path, so the same input gives the same b
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from erc_core.errors import ErcError
-from erc_core.store.atomic import scratch_beside
+from erc_core.store.atomic import atomic_file, scratch_beside
 
 FORMAT = "erc-ragged"
 FORMAT_VERSION = 1
@@ -77,25 +77,9 @@ class RaggedWriter:
             ErcError: The disk has no room for it.
         """
         self._spool.close()
-        # HDF5 ends the whole process where the disk fills up under it: better to know before
-        needed, free = self._spool_path.stat().st_size, shutil.disk_usage(self.path.parent).free
-        if free < needed:
-            raise ErcError(
-                f"{self.path}: needs {needed / 2**20:,.0f} MiB more on a disk with {free / 2**20:,.0f} MiB free"
-            )
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._lengths, dtype=np.int64)])
-        encoded = [utterance_id.encode() for utterance_id in self._ids]
-        id_type = h5py.string_dtype("utf-8", max(map(len, encoded), default=1))
-        with h5py.File(self._partial_path, "w", libver="v110", track_order=False) as file:
-            for name, value in sorted({"format": FORMAT, "format_version": FORMAT_VERSION, **self.attributes}.items()):
-                file.attrs[name] = _fixed_length(value) if isinstance(value, str) else value
-            file.create_dataset("offsets", data=offsets)
-            file.create_dataset("ids", data=np.array(encoded, dtype=id_type))
-            frames = file.create_dataset("frames", shape=(int(offsets[-1]), *self.trailing), dtype=self.dtype)
-            self._copy_spool(frames)
-        with RaggedReader(self._partial_path) as written:
-            if written.ids != self._ids or written.frame_count != offsets[-1]:
-                raise OSError(f"{self.path}: what was written does not read back; is the disk full?")
+        _require_room(self.path, self._spool_path.stat().st_size)
+        lengths = np.array(self._lengths, dtype=np.int64)
+        _lay_out(self._partial_path, self.dtype, self.trailing, self.attributes, self._ids, lengths, self._copy_spool)
         self._partial_path.replace(self.path)
         self._spool_path.unlink()
 
@@ -196,6 +180,11 @@ class RaggedReader:
         """D, values per frame; 1 where a frame is a single value."""
         return int(self._frames.shape[1]) if self._frames.ndim > 1 else 1
 
+    @property
+    def trailing(self) -> tuple[int, ...]:
+        """Shape of one frame: (D,), or () where a frame is a single value."""
+        return tuple(map(int, self._frames.shape[1:]))
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -218,6 +207,14 @@ class RaggedReader:
         """Return all frames, (total, D) or (total,); cut them with `offsets`."""
         frames: NDArray[Any] = self._frames[...]
         return frames
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield all frames in blocks of some megabytes, for files larger than memory."""
+        per_frame = self.dtype.itemsize * int(np.prod(self.trailing, dtype=np.int64))
+        step = max(1, BLOCK_BYTES // per_frame)
+        for start in range(0, self.frame_count, step):
+            block: NDArray[Any] = self._frames[start : start + step]
+            yield block
 
     def shards(self, size: int) -> Iterator[tuple[int, int]]:
         """Yield ranges of utterances of at most `size`, covering all."""
@@ -242,6 +239,78 @@ class RaggedReader:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def merge_ragged(
+    path: Path, parts: Sequence[Path], *, dtype: DTypeLike, width: int | None, attributes: Mapping[str, Attribute]
+) -> None:
+    """Join ragged files into one, with the bytes that one RaggedWriter would have written; memory stays flat.
+
+    Args:
+        path: The HDF5 file to make.
+        parts: Files of that type and width, in the order of their utterances. They stay; their attributes are not taken.
+        dtype: See RaggedWriter.
+        width: See RaggedWriter.
+        attributes: See RaggedWriter.
+
+    Raises:
+        ErcError: A part is missing or damaged, or the disk has no room.
+        ValueError: A part holds frames of another kind.
+    """
+    expected, trailing = np.dtype(dtype), () if width is None else (width,)
+    ids: list[str] = []
+    lengths = [np.zeros(0, np.int64)]
+    needed = 0
+    for part in parts:
+        with RaggedReader(part) as reader:
+            if (reader.dtype, reader.trailing) != (expected, trailing):
+                raise ValueError(f"{part}: frames of {reader.dtype} {reader.trailing} among {expected} {trailing}")
+            ids += reader.ids
+            lengths.append(reader.lengths)
+            needed += reader.nbytes
+    _require_room(path, needed)
+
+    def copy(frames: h5py.Dataset) -> None:
+        start = 0
+        for part in parts:
+            with RaggedReader(part) as reader:
+                for block in reader.blocks():
+                    frames[start : start + len(block)] = block
+                    start += len(block)
+
+    with atomic_file(path) as partial:
+        _lay_out(partial, expected, trailing, attributes, ids, np.concatenate(lengths), copy)
+
+
+def _require_room(path: Path, needed: int) -> None:
+    # HDF5 ends the whole process where the disk fills up under it: better to know before
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise ErcError(f"{path}: needs {needed / 2**20:,.0f} MiB more on a disk with {free / 2**20:,.0f} MiB free")
+
+
+def _lay_out(
+    path: Path,
+    dtype: np.dtype[Any],
+    trailing: tuple[int, ...],
+    attributes: Mapping[str, Attribute],
+    ids: Sequence[str],
+    lengths: NDArray[np.int64],
+    copy_frames: Callable[[h5py.Dataset], None],
+) -> None:
+    """Write a whole file under a temporary name, and check it."""
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+    encoded = [utterance_id.encode() for utterance_id in ids]
+    id_type = h5py.string_dtype("utf-8", max(map(len, encoded), default=1))
+    with h5py.File(path, "w", libver="v110", track_order=False) as file:
+        for name, value in sorted({"format": FORMAT, "format_version": FORMAT_VERSION, **attributes}.items()):
+            file.attrs[name] = _fixed_length(value) if isinstance(value, str) else value
+        file.create_dataset("offsets", data=offsets)
+        file.create_dataset("ids", data=np.array(encoded, dtype=id_type))
+        copy_frames(file.create_dataset("frames", shape=(int(offsets[-1]), *trailing), dtype=dtype))
+    with RaggedReader(path) as written:
+        if written.ids != list(ids) or written.frame_count != offsets[-1]:
+            raise OSError(f"{path}: what was written does not read back; is the disk full?")
 
 
 def _fixed_length(text: str) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Any
 
 import torch
 
+from erc_core.scratch import scratch_folder
 from erc_core.store.atomic import atomic_file
-
-SCRATCH_VARIABLE = "ERC_SCRATCH"
 
 
 def run_key(inputs: Iterable[Path], settings: dict[str, Any]) -> str:
@@ -45,11 +43,7 @@ def run_keys(inputs: Iterable[Path], settings: Iterable[dict[str, Any]]) -> list
 
 
 class Checkpoint:
-    """The state of a training after its last whole epoch.
-
-    It lies under .scratch/, or where ERC_SCRATCH points: DVC deletes a stage's outputs before it runs, and a queued
-    experiment runs in a folder of its own, so give an absolute path there.
-    """
+    """The state of a training after its last whole epoch, in the scratch folder."""
 
     def __init__(self, name: str) -> None:
         """Name a run.
@@ -57,7 +51,7 @@ class Checkpoint:
         Args:
             name: The dataset and the run's key.
         """
-        self.folder = Path(os.environ.get(SCRATCH_VARIABLE, ".scratch")) / "train" / name
+        self.folder = scratch_folder("train") / name
         self.path = self.folder / "checkpoint.pt"
 
     def save(self, state: dict[str, Any]) -> None:

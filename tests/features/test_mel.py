@@ -1,3 +1,4 @@
+import json
 import math
 import warnings
 
@@ -119,3 +120,16 @@ def test_a_bin_that_never_changes_has_no_zero_deviation():
     mean, std = moments.mean_and_std()
     assert mean == pytest.approx(-13.8, abs=0.01)
     assert std == pytest.approx(1e-3)
+
+
+def test_moments_of_parts_through_json_are_those_of_the_whole():
+    rng = np.random.default_rng(0)
+    spectrograms = [rng.normal(-5, 3, (n, 4)).astype(np.float16) for n in (7, 0, 30, 1)]
+    whole, joined = RunningMoments(4), RunningMoments(4)
+    whole.add(spectrograms)
+    for spectrogram in spectrograms:
+        part = RunningMoments(4)
+        part.add([spectrogram])
+        joined.add_state(json.loads(json.dumps(part.state())))
+    assert joined.count == whole.count
+    assert all(map(np.array_equal, joined.mean_and_std(), whole.mean_and_std()))

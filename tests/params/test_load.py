@@ -70,6 +70,14 @@ MISTAKES = [
     ("train.time_mask", -0.5, "train.time_mask = -0.5: allowed is auto, or 0 up to 1"),
     ("train.masks", 0, "train.masks = 0: allowed is 1 or more"),
     ("parallel.workers", 0, "parallel.workers = 0: allowed is auto, or 1 or more"),
+    ("parallel.backend", "slurm", "parallel.backend = 'slurm': allowed is 'processes' or 'dask'"),
+    ("parallel.backend", "dask", "parallel.scheduler = null: allowed with parallel.backend dask is the address of a "),
+    (
+        "parallel.scheduler",
+        "host",
+        "parallel.scheduler = 'host': allowed is null, or an address such as tcp://host:8786",
+    ),
+    ("parallel.scheduler", 8786, "parallel.scheduler = 8786: allowed is a text"),
     # wrong types
     ("jfm.n_blocks", "2", "jfm.n_blocks = '2': allowed is a whole number, 1 or more and 24 or less"),
     ("jfm.n_blocks", 2.0, "jfm.n_blocks = 2.0: allowed is a whole number, 1 or more and 24 or less"),

@@ -45,7 +45,8 @@ class Workspace:
         for stage in (ingest, resample, card):
             stage.main(self.with_section(section), "mine")
         assert files_below(self.raw) == before
-        assert names_in(self.root) == {"data", "reports"}
+        assert names_in(self.root) == {"data", "reports", ".scratch"}
+        assert not any(path.is_file() for path in files_below(self.root / ".scratch"))
         assert names_in(self.root / "data") == {"raw", "mine"}
         issues = pl.read_csv(self.root / "reports/mine/data_issues.csv", infer_schema=False).fill_null("")
         assert all(text.isprintable() for column in issues.iter_columns() for text in column)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from erc_core.errors import ErcError
 from erc_core.store import ragged
-from erc_core.store.ragged import RaggedReader, RaggedWriter
+from erc_core.store.ragged import RaggedReader, RaggedWriter, merge_ragged
 
 DTYPES = ["int16", "int32", "float16", "float32"]
 WIDTHS = [None, 1, 3, 80]
@@ -263,6 +263,48 @@ with RaggedWriter(Path("x.h5"), dtype="float16", width=3, attributes=ATTRIBUTES)
     theirs = (tmp_path / "x.h5").read_bytes()
     assert theirs != mine
     assert theirs == write_example(tmp_path / "y.h5")
+
+
+# ---- parts that become one file ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("cuts", [[], [0], [3], [1, 1, 4], [2, 6]])
+@pytest.mark.parametrize("block", [32, 2**20])
+def test_parts_become_the_file_that_is_written_in_one_go(tmp_path, monkeypatch, width, cuts, block):
+    monkeypatch.setattr(ragged, "BLOCK_BYTES", block)
+    ids, frames = list("abcdéf"), frames_of([3, 0, 4, 9, 0, 1], width=width)
+    expected = write(tmp_path / "x.h5", ids, frames, width=width)
+    parts = []
+    for start, stop in zip([0, *cuts], [*cuts, 6], strict=True):
+        parts.append(tmp_path / f"{len(parts)}.h5")
+        write(parts[-1], ids[start:stop], frames[start:stop], width=width, attributes={"not": "taken"})
+    merge_ragged(tmp_path / "y.h5", parts, dtype="float16", width=width, attributes=ATTRIBUTES)
+    assert (tmp_path / "y.h5").read_bytes() == expected
+
+
+def test_no_parts_become_an_empty_file(tmp_path):
+    expected = write(tmp_path / "x.h5", [], [])
+    merge_ragged(tmp_path / "y.h5", [], dtype="float16", width=3, attributes=ATTRIBUTES)
+    assert (tmp_path / "y.h5").read_bytes() == expected
+
+
+def test_parts_of_another_kind_or_missing_are_refused(tmp_path):
+    write_example(tmp_path / "x.h5")
+    for kind in ({"dtype": "int16", "width": 3}, {"dtype": "float16", "width": 4}, {"dtype": "float16", "width": None}):
+        with pytest.raises(ValueError, match=r"x\.h5: frames of float16 \(3,\) among"):
+            merge_ragged(tmp_path / "y.h5", [tmp_path / "x.h5"], **kind, attributes={})
+    with pytest.raises(ErcError, match=r"z\.h5: not found"):
+        merge_ragged(tmp_path / "y.h5", [tmp_path / "z.h5"], dtype="float16", width=3, attributes={})
+    assert [p.name for p in tmp_path.iterdir()] == ["x.h5"]
+
+
+def test_a_merge_on_a_disk_without_room_is_told_before_hdf5_meets_it(tmp_path, monkeypatch):
+    write_example(tmp_path / "x.h5")
+    monkeypatch.setattr(ragged.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    with pytest.raises(ErcError, match=r"y\.h5: needs .* on a disk with .* free"):
+        merge_ragged(tmp_path / "y.h5", [tmp_path / "x.h5"], dtype="float16", width=3, attributes={})
+    assert [p.name for p in tmp_path.iterdir()] == ["x.h5"]
 
 
 def refusal(path: Path) -> str:

@@ -25,6 +25,7 @@ from erc_core.corpora.meld_layout import CLIP_FOLDERS
 from erc_core.corpora.table import SPLITS
 from erc_core.parallel import map_ordered
 from erc_core.params.data import DemoParams
+from erc_core.params.training import ParallelParams
 from erc_core.progress import progress
 from erc_core.store.atomic import atomic_folder
 
@@ -60,13 +61,13 @@ class DemoSummary:
     seconds: float
 
 
-def speak_corpus(folder: Path, params: DemoParams, workers: int) -> DemoSummary:
+def speak_corpus(folder: Path, params: DemoParams, parallel: ParallelParams) -> DemoSummary:
     """Write and speak the whole corpus: same parameters, same bytes, whatever the number of workers.
 
     Args:
         folder: Where to; it appears when it is complete, and replaces what was there.
         params: Section `demo` of params.yaml.
-        workers: Number of processes.
+        parallel: Section `parallel`.
 
     Returns:
         What was made.
@@ -80,8 +81,11 @@ def speak_corpus(folder: Path, params: DemoParams, workers: int) -> DemoSummary:
     with atomic_folder(folder) as partial_folder:
         for clip_folder in CLIP_FOLDERS.values():
             (partial_folder / clip_folder).mkdir()
-        speak = partial(_speak_dialogue, folder=partial_folder, voice=voice, damages=damages)
-        spoken = map_ordered(speak, script, workers)
+        # absolute, as workers elsewhere have working folders of their own
+        speak = partial(_speak_dialogue, folder=partial_folder.absolute(), voice=voice, damages=damages)
+        spoken = map_ordered(
+            speak, script, parallel, label=lambda dialogue: f"dialogue {dialogue.number} of {dialogue.split}"
+        )
         seconds = list(progress(spoken, total=len(script), desc="demo", unit="dialogue"))
         for split in SPLITS:
             rows = [(d, s) for d, s in zip(script, seconds, strict=True) if d.split == split]

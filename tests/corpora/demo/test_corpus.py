@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from pools import processes
 
 from erc_core.corpora.demo import corpus
 from erc_core.corpora.demo.corpus import COLUMNS, DAMAGES, choose_damages, sentiment, speak_corpus
@@ -29,7 +30,7 @@ def params(demo_params):
 def spoken(tmp_path_factory, params):
     pytest.importorskip("espeakng_loader")
     folder = tmp_path_factory.mktemp("raw") / "demo"
-    return folder, speak_corpus(folder, params, workers=1)
+    return folder, speak_corpus(folder, params, processes(1))
 
 
 def bytes_of(folder: Path) -> dict[str, str]:
@@ -47,7 +48,7 @@ def test_the_same_bytes_come_again_with_two_workers_over_an_old_folder(spoken, p
     again = tmp_path / "demo"
     again.mkdir()
     (again / "old").touch()
-    assert speak_corpus(again, params, workers=2) == summary
+    assert speak_corpus(again, params, processes(2)) == summary
     assert bytes_of(again) == bytes_of(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
 
@@ -128,7 +129,7 @@ def test_the_reader_of_meld_reads_it_and_finds_each_damage(spoken):
 def test_damage_changes_no_label_and_only_seven_clips(spoken, params, tmp_path):
     folder, _ = spoken
     whole = tmp_path / "demo"
-    summary = speak_corpus(whole, params.model_copy(update={"damaged_clips": False}), workers=1)
+    summary = speak_corpus(whole, params.model_copy(update={"damaged_clips": False}), processes(1))
     damaged, sound = bytes_of(folder), bytes_of(whole)
     assert summary.damaged == 0
     changed = [name for name in sound if damaged.get(name) != sound[name]]
@@ -173,5 +174,5 @@ def test_a_failure_leaves_the_old_folder_and_nothing_else(params, monkeypatch, t
 
     monkeypatch.setattr(corpus, "_write_annotation", fail)
     with pytest.raises(ErcError, match="the disk is full"):
-        speak_corpus(folder, params, workers=1)
+        speak_corpus(folder, params, processes(1))
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["demo", "demo/old"]
