@@ -137,13 +137,19 @@ def join_processes(device: torch.device) -> tuple[Processes, torch.device]:
     """
     count = launched_processes()
     if count == 1:
+        if {"ACCELERATE_MIXED_PRECISION", "MASTER_ADDR"} <= os.environ.keys():
+            print(
+                "accelerate launch started one process, as it does with --cpu or without GPUs; for several on CPUs say "
+                "`accelerate launch --multi_gpu` (it takes CPUs where there are no GPUs) or `torchrun`"
+            )
         return ALONE, device
     local_count = int(os.environ.get("LOCAL_WORLD_SIZE", count))
     on_cpu = device.type == "cpu" or parse_flag_from_env("ACCELERATE_USE_CPU")
     if not on_cpu and local_count > torch.cuda.device_count():
         raise ErcError(
             f"{local_count} processes on this machine, which has {torch.cuda.device_count()} GPUs: launch one for each GPU "
-            f"(--num_processes counts those of all machines), or use --cpu"
+            f"(--num_processes counts those of all machines), or set ACCELERATE_USE_CPU=true"
         )
     state = PartialState(cpu=on_cpu)
-    return Processes(state.process_index, state.num_processes, local_count), state.device
+    processes = Processes(state.process_index, state.num_processes, local_count)
+    return processes, torch.device("cpu") if on_cpu else state.device
