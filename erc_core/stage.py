@@ -3,6 +3,7 @@
 import argparse
 import gc
 import inspect
+import os
 import sys
 from collections.abc import Callable
 
@@ -17,7 +18,12 @@ def run_stage(work: Callable[[Params], None]) -> None:
     _run(lambda: work(load_params()))
 
 
-def run_dataset_stage(work: Callable[[Params, str], None]) -> None:
+def launched_processes() -> int:
+    """Return how many processes `accelerate launch` or `torchrun` started, on all machines; 1 without them."""
+    return max(1, int(os.environ.get("WORLD_SIZE") or 1))
+
+
+def run_dataset_stage(work: Callable[[Params, str], None], *, distributed: bool = False) -> None:
     """Run a stage for the dataset named on the command line.
 
     params.yaml is checked as a whole before any work starts. An ErcError is printed to standard error as it is, one
@@ -25,11 +31,12 @@ def run_dataset_stage(work: Callable[[Params, str], None]) -> None:
 
     Args:
         work: The stage, called with the parameters and the dataset's name.
+        distributed: Whether several processes may run it together.
     """
     parser = _parser(work)
     parser.add_argument("dataset", help="a name from `datasets` in params.yaml")
     dataset = parser.parse_args().dataset
-    _run(lambda: work(_params_with(dataset), dataset))
+    _run(lambda: work(_params_with(dataset), dataset), distributed=distributed)
 
 
 def run_variant_stage(work: Callable[[Params, str, str], None]) -> None:
@@ -71,9 +78,11 @@ def _parser(work: Callable[..., None]) -> argparse.ArgumentParser:
     )
 
 
-def _run(work: Callable[[], None]) -> None:
+def _run(work: Callable[[], None], *, distributed: bool = False) -> None:
     gc.freeze()  # what was imported lives to the end: looking through it again costs a second or two, and a fork its memory
     try:
+        if not distributed:
+            _require_one_process()
         work()
     except ErcError as error:
         print(error, file=sys.stderr)
@@ -83,3 +92,11 @@ def _run(work: Callable[[], None]) -> None:
             "interrupted: nothing unfinished was kept under a final name; run the same command again", file=sys.stderr
         )
         sys.exit(130)
+
+
+def _require_one_process() -> None:
+    if launched_processes() > 1:
+        raise ErcError(
+            f"started as one of {launched_processes()} processes (WORLD_SIZE), but only stages.train can be launched that way: "
+            f"run this stage with `python -m`, and unset WORLD_SIZE if nothing launched it"
+        )

@@ -3,6 +3,8 @@
 Reads   data/<dataset>/: utterances.parquet, text.h5, mel.h5, tokenizer/, text_encoder/
 Writes  data/<dataset>/model/, reports/<dataset>/history.csv, reports/<dataset>/training.json
 Params  backbone, backbones.<backbone>, model, jfm, icl, train, audio, mel, text
+
+Several processes train together under `accelerate launch -m stages.train <dataset>`; the main one writes and prints.
 """
 
 import platform
@@ -24,6 +26,7 @@ from erc_core.training.checkpoint import Checkpoint, run_key
 from erc_core.training.features import FeatureSet
 from erc_core.training.loop import Trainer, seed_everything
 from erc_core.training.precision import autocast_dtype
+from erc_core.training.processes import join_processes
 from erc_core.training.task import UtteranceTask
 
 SECTIONS = ("model", "jfm", "icl", "train", "audio", "mel", "text")
@@ -33,12 +36,19 @@ def main(params: Params, dataset: str) -> None:
     """Train, or continue an interrupted training, and write what the evaluation and other programs need."""
     folder = data_folder(dataset)
     quiet_transformers()
-    device = pick_device(params)
+    processes, device = join_processes(pick_device(params))
     seed_everything(params.train.seed)
     labels = labels_of(read_utterances(folder))
     settings = {name: dump(getattr(params, name)) for name in SECTIONS}
     settings |= {"backbone": dump(params.selected_backbone)}
-    with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
+    with FeatureSet(
+        folder,
+        labels,
+        how=params.train.features,
+        memory_share=params.train.memory_share,
+        copies=processes.local_count,
+        everywhere=processes.everywhere,
+    ) as features:
         if "A" in params.model.modality and not features.has_speech:
             raise ErcError(
                 f"{dataset}: model.modality = {params.model.modality!r} needs speech, but no training utterance has a usable "
@@ -48,16 +58,33 @@ def main(params: Params, dataset: str) -> None:
         trained_parameters = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
         parameters = sum(weight.numel() for weight in model.parameters())
         precision = str(autocast_dtype(params.train.precision, device)).removeprefix("torch.")
-        print(
-            f"train {dataset}: {params.model.modality}, backbone {params.backbone}, {parameters:,} parameters "
-            f"({trained_parameters:,} trained), {precision} on {describe_device(device)}; {features.choice}",
-            flush=True,
-        )
-        checkpoint = Checkpoint(f"{dataset}-{run_key(features.files, settings | {'device': device.type})}")
+        machine = (f"{processes.count} processes, each on " if processes.count > 1 else "") + describe_device(device)
+        if processes.is_main:
+            print(
+                f"train {dataset}: {params.model.modality}, backbone {params.backbone}, {parameters:,} parameters "
+                f"({trained_parameters:,} trained), {precision} on {machine}; {features.choice}",
+                flush=True,
+            )
+        key = run_key(features.files, settings | {"device": device.type, "processes": processes.count})
+        processes.require_same(key, "features, parameters or code")
+        checkpoint = Checkpoint(f"{dataset}-{key}")
         resolved = resolve_training(params.train, params.selected_backbone.training)
-        task = UtteranceTask(model, features, train=params.train, resolved=resolved, icl=params.icl, device=device)
-        trainer = Trainer(task, train=params.train, resolved=resolved, device=device, checkpoint=checkpoint)
+        task = UtteranceTask(
+            model,
+            features,
+            train=params.train,
+            resolved=resolved,
+            icl=params.icl,
+            device=device,
+            processes=processes,
+        )
+        trainer = Trainer(
+            task, train=params.train, resolved=resolved, device=device, checkpoint=checkpoint, processes=processes
+        )
         trained = trainer.fit()
+    processes.end()
+    if not processes.is_main:
+        return
     text_encoder = params.selected_backbone.text_encoder
     description = {
         "dataset": dataset,
@@ -86,7 +113,7 @@ def main(params: Params, dataset: str) -> None:
             "seconds": round(trained.seconds, 1),
             "seconds_per_epoch": round(trained.seconds / max(1, len(trained.history) - trained.continued_from), 3),
             "precision": precision,
-            "device": describe_device(device),
+            "device": machine,
             "python": platform.python_version(),
         },
     )
@@ -98,4 +125,4 @@ def main(params: Params, dataset: str) -> None:
 
 
 if __name__ == "__main__":
-    run_dataset_stage(main)
+    run_dataset_stage(main, distributed=True)

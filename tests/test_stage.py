@@ -151,3 +151,15 @@ def test_a_mistake_in_the_code_keeps_its_traceback(project, monkeypatch):
     command_line(monkeypatch)
     with pytest.raises(ZeroDivisionError):
         run_stage(work)
+
+
+def test_a_stage_that_is_not_for_several_processes_refuses_them(project, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    ran = []
+    command_line(monkeypatch, "demo")
+    with pytest.raises(SystemExit) as ended:
+        run_dataset_stage(lambda params, dataset: ran.append(dataset))
+    assert (ended.value.code, ran) == (1, [])
+    assert "one of 2 processes" in capsys.readouterr().err
+    run_dataset_stage(lambda params, dataset: ran.append(dataset), distributed=True)
+    assert ran == ["demo"]

@@ -16,6 +16,7 @@ class TrainParams(Section):
     lr: float | Literal["auto"]
     weight_decay: float = Field(ge=0)
     batch_size: int = Field(ge=1)
+    accumulate: int = Field(ge=1)
     epochs: int | Literal["auto"]
     schedule: Literal["auto", "constant", "linear", "cosine"]
     warmup: float | Literal["auto"]

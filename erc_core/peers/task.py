@@ -130,11 +130,12 @@ class DialogueTask:
         """Return the places of the utterances of a batch."""
         return np.concatenate([self.features.dialogues["train"][dialogue] for dialogue in batch])
 
-    def losses(self, batch: NDArray[np.int64]) -> Losses:
-        """Return the system's own loss on a batch."""
+    def learn(self, batch: NDArray[np.int64]) -> Losses:
+        """Add the gradient of the system's own loss on a batch."""
         dialogues = self.features.batch([self.features.dialogues["train"][row] for row in batch]).to(self.device)
         system: Any = self.model
         losses: Losses = system.loss(system(dialogues), dialogues)
+        losses.total.backward()  # type: ignore[no-untyped-call]
         return losses
 
     @torch.inference_mode()

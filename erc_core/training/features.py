@@ -1,6 +1,6 @@
 """The cached features of a corpus as batches: in memory, or read from HDF5 batch by batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,7 +46,16 @@ class Modality:
 class FeatureSet:
     """All splits of a corpus, ready to be batched. Use as a context manager: it keeps the feature files open."""
 
-    def __init__(self, folder: Path, labels: Sequence[str], *, how: str, memory_share: float = 0.5) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        labels: Sequence[str],
+        *,
+        how: str,
+        memory_share: float = 0.5,
+        copies: int = 1,
+        everywhere: Callable[[bool], bool] = bool,
+    ) -> None:
         """Open the features of a corpus.
 
         Args:
@@ -54,6 +63,9 @@ class FeatureSet:
             labels: Emotion names in the order of the logits.
             how: "memory", "lazy", or "auto" for memory while the features fit.
             memory_share: The share of free memory that they may take under "auto".
+            copies: Processes on this machine that each hold the features, and share that memory.
+            everywhere: Whether something holds on every process that trains with this one: under "auto" all of them decide
+                alike, before any of them fills memory.
 
         Raises:
             ErcError: A file is missing, damaged or of other utterances, or an emotion is not among the labels.
@@ -72,10 +84,10 @@ class FeatureSet:
             with RaggedReader(path) as reader:
                 needed += reader.nbytes
         free = psutil.virtual_memory().available
-        self.in_memory = how == "memory" or (how == "auto" and needed <= memory_share * free)
+        self.in_memory = how == "memory" or (how == "auto" and everywhere(copies * needed <= memory_share * free))
         self.choice = (
             f"features {'in memory' if self.in_memory else 'read lazily'} "
-            f"({needed / 2**20:,.0f} MiB, {free / 2**20:,.0f} MiB free)"
+            f"({f'{copies} x ' if copies > 1 else ''}{needed / 2**20:,.0f} MiB, {free / 2**20:,.0f} MiB free)"
         )
         self.text, self.mel = (Modality(path, ids, in_memory=self.in_memory) for path in paths)
         position = {label: index for index, label in enumerate(labels)}

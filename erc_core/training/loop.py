@@ -17,6 +17,7 @@ from erc_core.evaluation.scores import score
 from erc_core.losses.total import Losses
 from erc_core.params.training import ResolvedTraining, TrainParams
 from erc_core.training.checkpoint import Checkpoint
+from erc_core.training.processes import ALONE, Processes
 from erc_core.training.task import Task
 
 SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
@@ -76,6 +77,7 @@ class Trainer:
         resolved: ResolvedTraining,
         device: torch.device,
         checkpoint: Checkpoint,
+        processes: Processes = ALONE,
         quiet: bool = False,
     ) -> None:
         """Prepare a run.
@@ -86,6 +88,8 @@ class Trainer:
             resolved: Its values after `auto`.
             device: Where the task computes.
             checkpoint: Where an interrupted run is kept.
+            processes: Those that train this model together; they end with the same result, and the main one prints and
+                keeps the checkpoint.
             quiet: Do not print a line for each epoch.
         """
         self.task = task
@@ -94,7 +98,8 @@ class Trainer:
         self.resolved = resolved
         self.device = device
         self.checkpoint = checkpoint
-        self.quiet = quiet
+        self.processes = processes
+        self.quiet = quiet or not processes.is_main
         self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         make = torch.optim.Adam if train.optimizer == "adam" else torch.optim.AdamW
         self.optimizer = make(self.trained, lr=resolved.lr, weight_decay=train.weight_decay, fused=True)
@@ -111,7 +116,7 @@ class Trainer:
         Continues from the checkpoint of the same run if there is one, and ends in the same result.
 
         Raises:
-            ErcError: The loss is not finite.
+            ErcError: The loss is not finite; every process raises it, at the same step.
         """
         start = time.perf_counter()
         continued_from = self._continue()
@@ -122,7 +127,8 @@ class Trainer:
             self._show(self.history[-1])
             if self.best_epoch == epoch:
                 self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-            self._save()
+            if self.processes.is_main:
+                self._save()
         best = next(row for row in self.history if row.epoch == self.best_epoch)
         return Trained(self.best_weights, self.history, best, time.perf_counter() - start, continued_from)
 
@@ -133,8 +139,8 @@ class Trainer:
         return best.epoch if best else 0
 
     def _run_epoch(self, epoch: int) -> Epoch:
-        # dropout is seeded for each epoch, so that a continued run draws what an unbroken one would
-        torch.manual_seed(self.train_params.seed * 100_003 + epoch)
+        # dropout is seeded for each epoch, so that a continued run draws what an unbroken one would; and for each process
+        torch.manual_seed(self.train_params.seed * 100_003 + epoch + (self.processes.rank << 50))
         self.model.train()
         lr = 0.0
         log = LossLog(CHECK_EVERY[self.device.type])
@@ -150,9 +156,8 @@ class Trainer:
         return Epoch(epoch, lr, loss, erc, icl, val_loss, scores.acc, scores.wf1)
 
     def _step(self, batch: NDArray[np.int64]) -> Losses:
-        losses = self.task.losses(batch)
         self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        losses = self.task.learn(batch)
         if self.train_params.grad_clip:
             nn.utils.clip_grad_norm_(self.trained, self.train_params.grad_clip, foreach=True)
         self.optimizer.step()
@@ -182,6 +187,7 @@ class Trainer:
 
     def _continue(self) -> int:
         state: dict[str, Any] | None = self.checkpoint.load(self.device)
+        self.processes.require_same(len(state["history"]) if state else 0, "the epoch to continue after")
         if state is None:
             return 0
         self.model.load_state_dict(state["model"])
@@ -189,7 +195,8 @@ class Trainer:
         self.scheduler.load_state_dict(state["scheduler"])
         self.history = [Epoch(**row) for row in state["history"]]
         self.best_weights = state["best_weights"]
-        print(f"continuing an interrupted training after epoch {self.history[-1].epoch}")
+        if self.processes.is_main:
+            print(f"continuing an interrupted training after epoch {self.history[-1].epoch}")
         return self.history[-1].epoch
 
 

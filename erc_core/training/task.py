@@ -6,17 +6,20 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from erc_core.losses.total import Losses, training_loss
+from erc_core.models.batch import Batch, Output
 from erc_core.models.spec_augment import SpecAugment
 from erc_core.models.streams import UtteranceClassifier
 from erc_core.params.model import ICLParams
 from erc_core.params.training import ResolvedTraining, TrainParams
 from erc_core.training.batching import training_batches
 from erc_core.training.features import FeatureSet
+from erc_core.training.parts import backward_in_parts
 from erc_core.training.precision import autocast_dtype
 from erc_core.training.predict import Predictions, lengths_for_batching, predict
+from erc_core.training.processes import ALONE, Processes
 
 
 class Task(Protocol):
@@ -36,8 +39,8 @@ class Task(Protocol):
     def places(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of utterances.parquet that a batch holds."""
 
-    def losses(self, batch: NDArray[np.int64]) -> Losses:
-        """Run the model on a batch and return its losses, ready for backward."""
+    def learn(self, batch: NDArray[np.int64]) -> Losses:
+        """Run the model on a batch, add the gradient of its loss to those of the parameters, and return the loss."""
 
     def predict(self, split: str) -> Predictions:
         """Return the logits of a split's utterances, in the order of utterances.parquet."""
@@ -55,23 +58,28 @@ class UtteranceTask:
         resolved: ResolvedTraining,
         icl: ICLParams,
         device: torch.device,
+        processes: Processes = ALONE,
     ) -> None:
-        """Prepare the batches.
+        """Prepare the batches, and give every process the same weights.
 
         Args:
             model: On any device; it is moved.
             features: The corpus.
-            train: Section train: batch_size and precision are read here.
+            train: Section train: batch_size, accumulate and precision are read here.
             resolved: Its values after `auto`: what augments the training batches.
             icl: Section icl.
             device: Where to compute.
+            processes: Those that share each batch and each split among them.
         """
         self.model = model.to(device)
+        processes.copy_from_main(self.model)
         self.labels = model.config.labels
         self.features = features
         self.batch_size = train.batch_size
+        self.accumulate = train.accumulate
         self.icl = icl
         self.device = device
+        self.processes = processes
         self.dtype = autocast_dtype(train.precision, device)
         if model.has_mel:
             model.patches.patchout = resolved.patchout
@@ -89,20 +97,42 @@ class UtteranceTask:
         """Return the batch: it holds places of utterances."""
         return batch
 
-    def losses(self, batch: NDArray[np.int64]) -> Losses:
-        """Return L_ERC + lambda L_ICL of a batch."""
-        utterances = self.features.batch(batch).to(self.device)
+    def learn(self, batch: NDArray[np.int64]) -> Losses:
+        """Add the gradient of L_ERC + lambda L_ICL of a batch, which all processes compute together."""
+        share = self.processes.share(batch)
+        # neighbours in one part: they are of similar length
+        parts = [self.features.batch(part) for part in np.array_split(share, min(self.accumulate, len(share)))]
+        labels_B = torch.from_numpy(self.features.labels[batch]).to(self.device)
+        losses = backward_in_parts(
+            self._run,
+            lambda whole_BX: training_loss(self._as_output(whole_BX), labels_B, self.icl),
+            parts,
+            total=len(batch),
+            processes=self.processes,
+            device=self.device,
+        )
+        self.processes.sum_gradients(self.model.parameters())
+        return losses
+
+    def _run(self, part: Batch) -> Tensor:
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            output = self.model(utterances)
-        return training_loss(output, utterances.labels_B, self.icl)
+            output = self.model(part.to(self.device))
+        return torch.cat([output.logits_BC.float(), output.features_BF.float()], dim=1)
+
+    def _as_output(self, whole_BX: Tensor) -> Output:
+        logits_BC, features_BF = whole_BX.tensor_split([len(self.labels)], dim=1)
+        return Output(logits_BC=logits_BC, text_logits_BC=None, mel_logits_BC=None, features_BF=features_BF)
 
     def predict(self, split: str) -> Predictions:
         """Return the logits of a split's utterances."""
-        return predict(
+        indices = self.features.split(split)
+        own = predict(
             self.model,
             self.features,
-            self.features.split(split),
+            self.processes.share(indices),
             batch_size=2 * self.batch_size,
             device=self.device,
             dtype=self.dtype,
         )
+        logits_NC = self.processes.gather(torch.from_numpy(own.logits).to(self.device), len(indices))
+        return Predictions(indices, logits_NC.cpu().numpy(), self.features.labels[indices])

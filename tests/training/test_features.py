@@ -1,4 +1,7 @@
+from types import SimpleNamespace
+
 import numpy as np
+import psutil
 import pytest
 import torch
 from made_up_features import EMOTIONS, write_features
@@ -31,6 +34,17 @@ def test_auto_reads_lazily_what_does_not_fit(corpus):
     with FeatureSet(corpus, EMOTIONS, how="auto", memory_share=1e-9) as features:
         assert not features.in_memory
         assert "lazily" in features.choice
+
+
+def test_several_processes_divide_the_memory_and_decide_alike(corpus, monkeypatch):
+    with FeatureSet(corpus, EMOTIONS, how="auto") as features:
+        needed = features.text.reader.nbytes + features.mel.reader.nbytes
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=4 * needed))
+    for copies, in_memory in ((1, True), (2, True), (3, False)):
+        with FeatureSet(corpus, EMOTIONS, how="auto", memory_share=0.5, copies=copies) as features:
+            assert features.in_memory is in_memory
+    with FeatureSet(corpus, EMOTIONS, how="auto", memory_share=0.5, everywhere=lambda _: False) as features:
+        assert not features.in_memory
 
 
 def test_an_emotion_without_a_label_is_refused(corpus):
