@@ -5,6 +5,7 @@ Writes  data/<dataset>/mel.h5, with the train split's mean and std per bin as at
 Params  mel
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -23,8 +24,9 @@ from erc_core.progress import progress
 from erc_core.stage import run_dataset_stage
 from erc_core.store.ragged import RaggedReader, RaggedWriter
 
-# large, so that a small corpus stays in this process: starting others costs seconds, as each imports torch
+# large, so that a small corpus stays in this process, in threads: starting others costs seconds, as each imports torch
 SHARD = 4096
+BLOCK = 32  # utterances that a thread takes at a time
 
 
 def main(params: Params, dataset: str) -> None:
@@ -44,8 +46,12 @@ def main(params: Params, dataset: str) -> None:
         Stopwatch() as watch,
         RaggedWriter(folder / "mel.h5", dtype=np.float16, width=params.mel.n_mels, attributes=attributes) as writer,
     ):
-        work = partial(mel_shard, path=folder / "audio.h5", params=params.mel, sample_rate=sample_rate)
-        computed = map_ordered(work, shards, worker_count(params.parallel))
+        workers = worker_count(params.parallel)
+        threads = workers if len(shards) == 1 else 1
+        work = partial(
+            mel_shard, path=folder / "audio.h5", params=params.mel, sample_rate=sample_rate, threads=threads
+        )
+        computed = map_ordered(work, shards, workers)
         mels = (mel for shard in computed for mel in shard)
         shown = progress(mels, total=len(utterances), desc=f"mel {dataset}", unit="utterance")
         for utterance_id, train, mel in zip(utterances["utterance_id"], is_train, shown, strict=True):
@@ -59,12 +65,21 @@ def main(params: Params, dataset: str) -> None:
     print(summary_line("mel", dataset, utterances=len(utterances), hours=hours, seconds=watch.seconds, notes=notes))
 
 
-def mel_shard(shard: tuple[int, int], path: Path, params: MelParams, sample_rate: int) -> list[NDArray[np.float16]]:
+def mel_shard(
+    shard: tuple[int, int], path: Path, params: MelParams, sample_rate: int, threads: int
+) -> list[NDArray[np.float16]]:
     """Compute the spectrograms of a range of utterances, in this process or a worker's."""
     torch.set_num_threads(1)  # one utterance is too small to share, and the bytes must not depend on the cores
     log_mel = LogMel(params, sample_rate)
-    with RaggedReader(path) as audio:
-        return [log_mel(to_float(samples)) for samples in audio.read_range(*shard)]
+    with RaggedReader(path) as audio, ThreadPoolExecutor(threads) as executor:
+        blocks = (audio.read_range(start, min(start + BLOCK, shard[1])) for start in range(*shard, BLOCK))
+        return [mel for mels in executor.map(partial(mel_block, log_mel=log_mel), blocks) for mel in mels]
+
+
+def mel_block(block: list[NDArray[np.int16]], log_mel: LogMel) -> list[NDArray[np.float16]]:
+    """Compute the spectrograms of a few utterances, in a thread."""
+    torch.set_num_threads(1)  # it holds for the thread that says so
+    return [log_mel(to_float(samples)) for samples in block]
 
 
 if __name__ == "__main__":
