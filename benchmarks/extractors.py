@@ -16,8 +16,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import polars as pl
+import soundfile
 import soxr
 import torch
 from numpy.typing import NDArray
@@ -156,10 +158,21 @@ def extract_shard(paths: list[Path], contender: str, folder: Path, audio: AudioP
         np.save(folder / f"{path.stem}.npy", features(load(path)).astype(np.float16))
 
 
-def samples_of(path: Path, audio: AudioParams) -> tuple[NDArray[np.float32], int]:
-    """Decode a clip with soundfile or PyAV, to mono; peers without a decoder of their own are given this one."""
-    sound = decode(path, audio.max_seconds)
-    return downmix(sound.samples, audio.downmix)[: round(audio.max_seconds * sound.sample_rate)], sound.sample_rate
+def plain_samples(path: Path, audio: AudioParams) -> tuple[NDArray[np.float32], int]:
+    """Decode a clip to mono as the documentation of soundfile and PyAV shows it, for peers without a decoder of their own."""
+    if path.suffix.lower() in SOUNDFILE_SUFFIXES:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    else:
+        with av.open(str(path)) as container:
+            stream = container.streams.audio[0]
+            to_planar_float = av.AudioResampler(format="fltp")
+            blocks = [
+                converted.to_ndarray()
+                for frame in container.decode(stream)
+                for converted in to_planar_float.resample(frame)
+            ]
+            samples, rate = np.concatenate(blocks, axis=1).T, stream.rate
+    return downmix(samples, audio.downmix)[: round(audio.max_seconds * rate)], rate
 
 
 def librosa_peer(audio: AudioParams, mel: MelParams) -> tuple[Callable[[Path], NDArray[np.float32]], FeatureMaker]:
@@ -174,7 +187,7 @@ def librosa_peer(audio: AudioParams, mel: MelParams) -> tuple[Callable[[Path], N
                 path, sr=rate, mono=True, duration=audio.max_seconds, res_type="soxr_hq"
             )[0]
             return loaded
-        samples, its_rate = samples_of(path, audio)
+        samples, its_rate = plain_samples(path, audio)
         resampled: NDArray[np.float32] = librosa.resample(samples, orig_sr=its_rate, target_sr=rate, res_type="soxr_hq")
         return resampled
 
@@ -219,7 +232,7 @@ def torchaudio_peer(audio: AudioParams, mel: MelParams) -> tuple[Callable[[Path]
 
     @torch.inference_mode()
     def load(path: Path) -> NDArray[np.float32]:
-        samples, its_rate = samples_of(path, audio)
+        samples, its_rate = plain_samples(path, audio)
         resampled: NDArray[np.float32] = resampler(its_rate)(torch.from_numpy(np.ascontiguousarray(samples))).numpy()
         return resampled
 
@@ -248,7 +261,7 @@ def ast_peer(audio: AudioParams, mel: MelParams) -> tuple[Callable[[Path], NDArr
     )
 
     def load(path: Path) -> NDArray[np.float32]:
-        samples, its_rate = samples_of(path, audio)
+        samples, its_rate = plain_samples(path, audio)
         resampled: NDArray[np.float32] = soxr.resample(samples, its_rate, rate, quality="HQ")
         return resampled
 
@@ -355,11 +368,12 @@ def floor_shard(paths: list[Path], audio: AudioParams, mel: MelParams) -> tuple[
 
 def _floor_steps(path: Path, audio: AudioParams, mel: MelParams, window: torch.Tensor) -> Iterator[float]:
     start = time.perf_counter()
-    samples, rate = samples_of(path, audio)
+    sound = decode(path, audio.max_seconds)
+    samples = downmix(sound.samples, audio.downmix)[: round(audio.max_seconds * sound.sample_rate)]
     yield time.perf_counter() - start
     start = time.perf_counter()
-    if rate != audio.sample_rate:
-        samples = soxr.resample(samples, rate, audio.sample_rate, quality="HQ")
+    if sound.sample_rate != audio.sample_rate:
+        samples = soxr.resample(samples, sound.sample_rate, audio.sample_rate, quality="HQ")
     yield time.perf_counter() - start
     start = time.perf_counter()
     with torch.inference_mode():

@@ -83,7 +83,7 @@ def installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def measure(contenders: Sequence[Contender], rounds: int) -> list[Measured]:
+def measure(contenders: Sequence[Contender], rounds: int, *, warm: bool = True) -> list[Measured]:
     """Run every contender once untimed, then in each round once, in an order that rotates from round to round.
 
     A peer that raises in its untimed run is left out of the rounds and noted; an error of ours is raised.
@@ -91,6 +91,7 @@ def measure(contenders: Sequence[Contender], rounds: int) -> list[Measured]:
     Args:
         contenders: Who takes part. Exactly one has the role "ours".
         rounds: Timed runs of each.
+        warm: False leaves the untimed runs out, where the contenders have done the work before.
 
     Raises:
         ValueError: No round, or not exactly one contender is ours.
@@ -99,7 +100,7 @@ def measure(contenders: Sequence[Contender], rounds: int) -> list[Measured]:
         raise ValueError("needs one round at least, and exactly one contender with the role 'ours'")
     notes = {contender.name: contender.missing for contender in contenders}
     for contender in contenders:
-        if contender.missing:
+        if contender.missing or not warm:
             continue
         try:
             _timed(contender)

@@ -8,13 +8,14 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import math
 import pickle
 import sys
 import tempfile
 import time
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -48,6 +49,7 @@ PACKAGES = ("h5py", "lhotse", "lilcom", "numpy", "torch")
 UTTERANCES = 13_706  # of MELD: train 9,989, dev 1,109, test 2,608
 BATCH_SIZE = 32
 EPOCHS = ("first epoch", "second epoch")
+STEP_SHARE = 5.0  # percent of a training step that reading its batch may take
 LILCOM_TOLERANCE = 0.1  # it rounds; numpy_files and numpy_hdf5 do not
 
 # width, and the lengths' median, spread of their logarithm, and largest: about MELD's
@@ -271,6 +273,7 @@ STORES: dict[str, type[Store]] = {
     "lhotse_hdf5": LhotseHdf5,
     "lhotse_lilcom": LhotseLilcom,
 }
+DEFAULT_STORES = [name for name in STORES if name != "lhotse_files"]  # which is .npy files, and a manifest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -289,20 +292,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "mib": round(sum(frames.nbytes for frames in features) / 2**20, 1),
             }
             print(f"{kind}: {sizes[kind]}, {options.rounds} rounds", file=sys.stderr, flush=True)
-            measured, compared = measure_kind(Path(scratch), features, options.rounds)
+            measured, compared = measure_kind(Path(scratch), features, options.rounds, options.stores)
         for epoch in EPOCHS:
-            groups[f"{kind}, {epoch}"] = summarize([m.part(epoch) for m in measured])
+            groups[f"{kind}, {epoch}"] = rows = summarize([m.part(epoch) for m in measured])
+            for r in rows:
+                if r["seconds"]:
+                    r["ms_per_batch"] = 1000 * r["seconds"]["median"] / math.ceil(options.utterances / BATCH_SIZE)
+                    r["note"] = f"{r['ms_per_batch']:.2f} ms a batch"
         outputs += [{"features": kind, **comparison} for comparison in compared]
     goals = [
         goal(f"{group}: times faster than the fastest peer, at least 1", fastest_peer(rows), at_least=1.0)
         for group, rows in groups.items()
     ]
+    goals.append(step_goal(groups, options.step_ms))
     agree = finish(
         NAME,
         rounds=options.rounds,
         settings={
             "batch_size": BATCH_SIZE,
             "processes": 1,
+            "training_step_ms": options.step_ms,
             "first_epoch": "cold" if hasattr(os, "posix_fadvise") else "warm: this system cannot drop cached files",
             "features": sizes,
         },
@@ -321,9 +330,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="timed runs of each contender")
     parser.add_argument("--utterances", type=int, default=UTTERANCES, help="size of the corpus")
     parser.add_argument("--features", nargs="+", choices=FEATURES, default=list(FEATURES), help="what is read")
+    parser.add_argument("--stores", nargs="+", choices=STORES, default=DEFAULT_STORES, help="beside ours")
+    parser.add_argument("--step-ms", type=float, help="length of a training step on your GPU, to compare reading with")
     parser.add_argument("--scratch", type=Path, help="where the temporary folder is made: the disk that is read")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     return parser.parse_args(arguments)
+
+
+def step_goal(groups: Mapping[str, Sequence[Mapping[str, Any]]], step_ms: float | None) -> dict[str, Any]:
+    """Return the share of a training step that reading one batch of each kind takes us once the features are in memory."""
+    share = None
+    if step_ms:
+        rows = [r for group, rows in groups.items() if group.endswith(EPOCHS[1]) for r in rows if r["role"] == "ours"]
+        share = 100 * sum(r["ms_per_batch"] for r in rows) / step_ms
+    return goal(f"percent of a training step, second epoch, at most {STEP_SHARE:g}", share, at_most=STEP_SHARE)
 
 
 def make_features(kind: str, utterances: int) -> list[NDArray[np.float16]]:
@@ -337,7 +357,7 @@ def make_features(kind: str, utterances: int) -> list[NDArray[np.float16]]:
 
 
 def measure_kind(
-    folder: Path, features: list[NDArray[np.float16]], rounds: int
+    folder: Path, features: list[NDArray[np.float16]], rounds: int, others: Sequence[str]
 ) -> tuple[list[Measured], list[dict[str, Any]]]:
     """Write the features to every store, check what each reads, and time two epochs of each.
 
@@ -345,6 +365,7 @@ def measure_kind(
         folder: An empty folder on the disk to read from.
         features: Of all utterances; emptied when they are written, so that readers have the memory.
         rounds: Timed runs of each.
+        others: Stores beside ours.
 
     Returns:
         The times, with the parts "first epoch" and "second epoch"; how what is read compares with what was written.
@@ -352,7 +373,8 @@ def measure_kind(
     ids = [f"dia{index // 10}_utt{index % 10}" for index in range(len(features))]
     lengths = np.array([len(frames) for frames in features])
     width = features[0].shape[1]
-    stores = [make(folder / ("ours" if issubclass(make, Ours) else key)) for key, make in STORES.items()]
+    chosen = {key: make for key, make in STORES.items() if key == "ours" or key in others}
+    stores = [make(folder / ("ours" if issubclass(make, Ours) else key)) for key, make in chosen.items()]
     outputs = []
     for store in stores:
         if not store.missing:
@@ -371,7 +393,7 @@ def measure_kind(
         for store in stores
     ]
     features.clear()
-    return measure(contenders, rounds), outputs
+    return measure(contenders, rounds, warm=False), outputs  # all have been read once, to check them
 
 
 def two_epochs(store: Store, lengths: NDArray[np.int64], width: int) -> Parts:
