@@ -48,9 +48,7 @@ def main(params: Params, dataset: str) -> None:
     ):
         workers = worker_count(params.parallel)
         threads = workers if len(shards) == 1 else 1
-        work = partial(
-            mel_shard, path=folder / "audio.h5", params=params.mel, sample_rate=sample_rate, threads=threads
-        )
+        work = partial(mel_shard, path=folder / "audio.h5", params=params.mel, sample_rate=sample_rate, threads=threads)
         computed = map_ordered(work, shards, workers)
         mels = (mel for shard in computed for mel in shard)
         shown = progress(mels, total=len(utterances), desc=f"mel {dataset}", unit="utterance")

@@ -185,7 +185,7 @@ def _decode_with_ffmpeg(path: Path, max_seconds: float) -> Sound:
         seconds = count / rate
         if count > max_seconds * rate:
             seconds = max(seconds, told)
-        return Sound(whole.to_ndarray().T, rate, seconds)
+        return Sound(whole.to_ndarray().astype(np.float32, copy=False).T, rate, seconds)
 
 
 def downmix(samples: NDArray[np.float32], how: str) -> NDArray[np.float32]:
