@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         goal("times the floor (decode + soxr + STFT, each alone), at most 1.5", floor, at_most=1.5),
     ]
     settings = {
-        "speech": "given" if speech else "spoken by eSpeak NG",
+        "speech": f"given: {speech.name}" if speech else "spoken by eSpeak NG",
         "clips": clips,
         "processes": options.processes,
         "audio": params.audio.model_dump(),
@@ -151,7 +151,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="timed runs of each contender")
     parser.add_argument("--utterances", type=int, default=1024, help="clips of each kind, at most")
     parser.add_argument("--processes", type=int, default=2, help="processes of everyone")
-    parser.add_argument("--speech", type=Path, help="folder of recordings; without it, eSpeak NG speaks some")
+    parser.add_argument(
+        "--speech",
+        type=Path,
+        help="folder of recordings, whose name is kept in the result; without it, eSpeak NG speaks some",
+    )
     parser.add_argument("--kinds", nargs="+", metavar="KIND", help='only these kinds, such as "wav 48000 Hz"')
     parser.add_argument("--scratch", type=Path, help="where the temporary folder is made")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
