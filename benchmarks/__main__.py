@@ -21,9 +21,12 @@ BENCHMARKS: dict[str, list[str]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks, print how long they took, and return 1 if the outputs of one disagree or one fails."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("benchmarks", nargs="*", choices=[*BENCHMARKS, []], help="without a name, all")
+    parser.add_argument("benchmarks", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; without one, all")
     parser.add_argument("--rounds", type=int, help="timed runs of each contender; without it, what each script takes")
     options = parser.parse_args(arguments)
+    unknown = sorted(set(options.benchmarks) - BENCHMARKS.keys())
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     rounds = ["--rounds", str(options.rounds)] if options.rounds else []
     start = time.perf_counter()
     failed = []

@@ -77,8 +77,9 @@ class Tolerance:
 
 KALDI = "Kaldi's filter bank: other frames, floor and filters"
 TOLERANCES = {
-    "librosa": Tolerance("as ours", 0.02, 0.999, 1),
-    "torchaudio": Tolerance("as ours, but another resampling filter", 0.05, 0.99, 1),
+    # ours keeps samples of 16 bits, the others do not round: what is nearly silent differs
+    "librosa": Tolerance("as ours", 0.1, 0.999, 1),
+    "torchaudio": Tolerance("as ours, but another resampling filter", 0.1, 0.99, 1),
     "transformers AST": Tolerance(f"{KALDI}, pre-emphasis", None, 0.8, 3, first=1),
     "lhotse": Tolerance(KALDI, None, 0.95, 1),
 }

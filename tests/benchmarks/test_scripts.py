@@ -155,6 +155,8 @@ def test_a_benchmark_that_fails_is_told(monkeypatch, capfd):
     assert run_all.main([]) == 1
     assert "failed: no_such\n" in capfd.readouterr().out
     assert run_all.main(["harness"]) == 0
+    with pytest.raises(SystemExit):
+        run_all.main(["harnes"])
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
