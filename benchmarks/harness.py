@@ -84,7 +84,7 @@ def installed(package: str) -> bool:
 
 
 def measure(contenders: Sequence[Contender], rounds: int, *, warm: bool = True) -> list[Measured]:
-    """Run every contender once untimed, then in each round once, in an order that rotates from round to round.
+    """Run every contender once untimed, then in each round once, in an order drawn anew for each round.
 
     A peer that raises in its untimed run is left out of the rounds and noted; an error of ours is raised.
 
@@ -110,10 +110,11 @@ def measure(contenders: Sequence[Contender], rounds: int, *, warm: bool = True) 
             notes[contender.name] = f"fails: {type(error).__name__}"
     running = [contender for contender in contenders if not notes[contender.name]]
     runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
-    for turn in range(rounds):
-        first = turn % len(running)
-        for contender in running[first:] + running[:first]:
-            runs[contender.name].append(_timed(contender))
+    rng = np.random.default_rng(0)
+    for _ in range(rounds):
+        # not merely rotated: who runs after whom matters too, where a disk or a processor recovers from the one before
+        for place in rng.permutation(len(running)):
+            runs[running[place].name].append(_timed(running[place]))
     return [Measured(c.name, c.role, runs[c.name], notes[c.name]) for c in contenders]
 
 
