@@ -14,7 +14,7 @@ RUN := PATH="$(abspath $(BIN)):$$PATH"
 NO_SCM := git rev-parse --is-inside-work-tree >/dev/null 2>&1 || $(RUN) dvc config --local core.no_scm true
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test repro test lint types unit clean
+.PHONY: help install install-test install-bench repro test lint types unit bench clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +33,16 @@ lint:  ## ruff: rules and format
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 
-types:  ## mypy over erc_core and stages
+types:  ## mypy over erc_core, stages and benchmarks
 	$(RUN) mypy
 
 unit:  ## pytest
 	$(RUN) pytest -n auto
+
+install-bench: $(VENV)/.installed-bench  ## ... and what the benchmarks compare with
+
+bench: install-bench  ## measure speed against other packages (20 minutes on two cores); see benchmarks/README.md
+	$(RUN) python -m benchmarks
 
 clean:  ## remove the report and what interrupted runs would continue from
 	rm -rf .scratch reports/index.html reports/index.md reports/figures reports/tables

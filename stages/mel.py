@@ -5,18 +5,22 @@ Writes  data/<dataset>/mel.h5, with the train split's mean and std per bin as at
 Params  mel
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from erc_core.corpora.table import read_utterances
 from erc_core.features.audio import to_float
 from erc_core.features.mel import LogMel, RunningMoments
 from erc_core.features.shards import Shard, ShardedFeature
 from erc_core.features.summary import Stopwatch, summary_line
+from erc_core.parallel import worker_count
 from erc_core.params.data import MelParams
 from erc_core.params.schema import Params, data_folder, dump
 from erc_core.progress import progress
@@ -24,8 +28,8 @@ from erc_core.stage import run_dataset_stage
 from erc_core.store.ragged import RaggedReader, RaggedWriter
 
 SHARD = 1024
-LEAST = 4  # shards per process: starting one costs seconds, as it imports torch; a small corpus is done in this one
-BLOCK = 64  # utterances read at a time
+LEAST = 4  # shards per process: starting one costs seconds, as it imports torch; a small corpus is done in threads of this one
+BLOCK = 32  # utterances that a thread takes at a time
 
 
 def main(params: Params, dataset: str) -> None:
@@ -48,7 +52,9 @@ def main(params: Params, dataset: str) -> None:
     settings = {"mel": dump(params.mel), "sample_rate": sample_rate}
     mel = ShardedFeature(f"mel-{dataset}", settings=settings, dtype=np.float16, width=params.mel.n_mels)
     with Stopwatch() as watch, mel:
-        work = partial(mel_shard, path=path, params=params.mel, sample_rate=sample_rate)
+        workers = worker_count(params.parallel)
+        threads = workers if params.parallel.backend == "processes" and len(shards) < 2 * LEAST else 1
+        work = partial(mel_shard, path=path, params=params.mel, sample_rate=sample_rate, threads=threads)
         computed = mel.make(work, shards, params.parallel, least=LEAST)
         for told in progress(computed, total=len(shards), desc=f"mel {dataset}", unit="shard"):
             without += told["without"]
@@ -60,23 +66,30 @@ def main(params: Params, dataset: str) -> None:
     print(summary_line("mel", dataset, utterances=len(utterances), hours=hours, seconds=watch.seconds, notes=notes))
 
 
-def mel_shard(shard: Shard, writer: RaggedWriter, path: Path, params: MelParams, sample_rate: int) -> dict[str, Any]:
+def mel_shard(
+    shard: Shard, writer: RaggedWriter, path: Path, params: MelParams, sample_rate: int, threads: int
+) -> dict[str, Any]:
     """Compute the spectrograms of some utterances; return how many have none, and the moments of the train split's."""
-    torch.set_num_threads(1)  # one utterance is too small to share, and the bytes must not depend on the cores
     log_mel = LogMel(params, sample_rate)
     moments = RunningMoments(params.n_mels)
     without = 0
-    first = shard.details["start"]
-    with RaggedReader(path) as audio:
-        for start in range(0, len(shard.ids), BLOCK):
-            stop = min(start + BLOCK, len(shard.ids))
-            for i, samples in enumerate(audio.read_range(first + start, first + stop), start):
-                mel = log_mel(to_float(samples))
-                writer.append(shard.ids[i], mel)
-                without += len(mel) == 0
-                if shard.details["train"][i]:
-                    moments.add([mel])
+    first, last = shard.details["start"], shard.details["start"] + len(shard.ids)
+    with RaggedReader(path) as audio, ThreadPoolExecutor(threads) as executor:
+        blocks = (audio.read_range(start, min(start + BLOCK, last)) for start in range(first, last, BLOCK))
+        mels = chain.from_iterable(executor.map(partial(mel_block, log_mel=log_mel), blocks))
+        for utterance_id, train, mel in zip(shard.ids, shard.details["train"], mels, strict=True):
+            writer.append(utterance_id, mel)
+            without += len(mel) == 0
+            if train:
+                moments.add([mel])
     return {"without": without, "train": moments.state()}
+
+
+def mel_block(block: list[NDArray[np.int16]], log_mel: LogMel) -> list[NDArray[np.float16]]:
+    """Compute the spectrograms of a few utterances, in a thread."""
+    # it holds for the thread that says so: one utterance is too small to share, and the bytes must not depend on the cores
+    torch.set_num_threads(1)
+    return [log_mel(to_float(samples)) for samples in block]
 
 
 if __name__ == "__main__":

@@ -14,8 +14,11 @@ from erc_core.features.status import ClipStatus
 from erc_core.params.data import AudioParams
 
 SOUNDFILE_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"}
+# libsndfile's own conversion of these to float gives the same values, and takes three times as long
+SIXTEEN_BIT = {("WAV", "PCM_16"), ("WAVEX", "PCM_16")}
 CENTER_OF_5_1 = 2
 FULL_SCALE = 32768.0
+SURE_DB = 1.0  # a level in single precision is nearer to the exact one than this
 PROMISED_BYTES = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)  # in libsndfile's log of a wav
 UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's word for a stream, such as flac from a pipe, whose end it cannot read either
 
@@ -83,25 +86,40 @@ def prepare_clip(sound: Sound, params: AudioParams) -> Clip:
         detail = f"{sound.seconds:.3f} s, shorter than audio.min_seconds ({params.min_seconds:g} s)"
         return _without_audio(ClipStatus.TOO_SHORT, detail, sound.seconds)
     mono = downmix(sound.samples, params.downmix)
-    broken = int(np.count_nonzero(~np.isfinite(mono)))
-    if broken:
+    if not np.isfinite(_energy(mono)) and not np.isfinite(mono).all():
+        broken = int(np.count_nonzero(~np.isfinite(mono)))
         detail = f"{broken} of {len(mono)} samples are NaN or infinite"
         return _without_audio(ClipStatus.NOT_FINITE, detail, sound.seconds)
     mono = mono[: round(params.max_seconds * sound.sample_rate)]
-    level = 20 * np.log10(max(float(np.sqrt(np.mean(np.square(mono, dtype=np.float64)))), 1e-12))
+    level = _level(mono, params.silence_dbfs + SURE_DB)
     if level < params.silence_dbfs:
         detail = f"level {level:.0f} dBFS, below audio.silence_dbfs ({params.silence_dbfs:g} dBFS)"
         return _without_audio(ClipStatus.SILENT, detail, sound.seconds)
     if sound.sample_rate != params.sample_rate:
         mono = np.clip(mono, -FULL_SCALE, FULL_SCALE)  # damaged float samples near 1e38 overflow in the resampler
         mono = soxr.resample(mono, sound.sample_rate, params.sample_rate, quality="HQ")
-    samples = np.clip(np.rint(mono * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    scaled = mono * np.float32(FULL_SCALE)
+    samples = np.clip(np.rint(scaled, out=scaled), -FULL_SCALE, FULL_SCALE - 1, out=scaled).astype(np.int16)
     if sound.seconds > params.max_seconds:
         detail = f"{sound.seconds:.1f} s, longer than audio.max_seconds ({params.max_seconds:g} s)"
         return Clip(samples, sound.seconds, ClipStatus.TOO_LONG, detail)
     if sound.cut_off:
         return Clip(samples, sound.seconds, ClipStatus.CUT_OFF, sound.cut_off)
     return Clip(samples, sound.seconds, ClipStatus.OK)
+
+
+def _level(mono: NDArray[np.float32], enough: float) -> float:
+    """Return the level, dB of full scale; where that is surely more than enough dB, a rougher figure found sooner."""
+    energy = _energy(mono) / max(1, len(mono))
+    if np.isfinite(energy) and energy > 10 ** (enough / 10):
+        return float(10 * np.log10(energy))
+    return float(20 * np.log10(max(float(np.sqrt(np.mean(np.square(mono, dtype=np.float64)))), 1e-12)))
+
+
+def _energy(mono: NDArray[np.float32]) -> float:
+    """Return the sum of squares in single precision: good to a part in a thousand, and finite only if all samples are."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.dot(mono, mono))
 
 
 def decode(path: Path, max_seconds: float) -> Sound:
@@ -115,12 +133,20 @@ def decode(path: Path, max_seconds: float) -> Sound:
     if path.suffix.lower() in SOUNDFILE_SUFFIXES:
         with soundfile.SoundFile(path) as file:
             if file.frames != UNKNOWN_LENGTH:
-                samples = file.read(round(max_seconds * file.samplerate) + 1, dtype="float32", always_2d=True)
+                samples = _read(file, round(max_seconds * file.samplerate) + 1)
                 # a header may promise more than the file holds: only a full read is taken at the header's word
                 whole = len(samples) <= max_seconds * file.samplerate
                 seconds = (len(samples) if whole else file.frames) / file.samplerate
                 return Sound(samples, file.samplerate, seconds, _cut_off(file.extra_info))
     return _decode_with_ffmpeg(path, max_seconds)
+
+
+def _read(file: soundfile.SoundFile, frames: int) -> NDArray[np.float32]:
+    """Return at most so many frames, (n, channels), full scale 1."""
+    if (file.format, file.subtype) in SIXTEEN_BIT:
+        return to_float(file.read(frames, dtype="int16", always_2d=True))
+    samples: NDArray[np.float32] = file.read(frames, dtype="float32", always_2d=True)
+    return samples
 
 
 def _cut_off(log: str) -> str:
@@ -140,8 +166,8 @@ def _decode_with_ffmpeg(path: Path, max_seconds: float) -> Sound:
             raise ValueError("no decoder for its audio stream")
         rate = int(stream.rate)
         told = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-        to_float = av.AudioResampler(format="fltp")
-        blocks: list[NDArray[np.float32]] = []
+        to_planar_float = av.AudioResampler(format="fltp")
+        decoded = av.AudioFifo()  # one array for all frames: an array for each costs half as much as decoding it
         count = 0
         for frame in container.decode(stream):
             if count > max_seconds * rate:
@@ -149,15 +175,17 @@ def _decode_with_ffmpeg(path: Path, max_seconds: float) -> Sound:
                     break
                 count += frame.samples  # a container that does not tell its length is decoded to its end
                 continue
-            for converted in to_float.resample(frame):
-                blocks.append(converted.to_ndarray().astype(np.float32, copy=False))
-                count += blocks[-1].shape[1]
-        if not blocks:
+            for converted in to_planar_float.resample(frame):
+                converted.pts = None  # a gap between time stamps is no reason to refuse a frame
+                decoded.write(converted)
+                count += converted.samples
+        whole = decoded.read()
+        if whole is None:
             return Sound(np.zeros((0, 1), np.float32), rate, 0.0)
         seconds = count / rate
         if count > max_seconds * rate:
             seconds = max(seconds, told)
-        return Sound(np.concatenate(blocks, axis=1).T, rate, seconds)
+        return Sound(whole.to_ndarray().astype(np.float32, copy=False).T, rate, seconds)
 
 
 def downmix(samples: NDArray[np.float32], how: str) -> NDArray[np.float32]:
@@ -173,6 +201,10 @@ def downmix(samples: NDArray[np.float32], how: str) -> NDArray[np.float32]:
         return samples[:, 0]
     if how == "center" and channels == 6:
         return samples[:, CENTER_OF_5_1]
+    if channels == 2:  # the same values as below, four times as fast
+        both: NDArray[np.float32] = samples[:, 0] + samples[:, 1]
+        both /= 2
+        return both
     mean: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
     return mean
 

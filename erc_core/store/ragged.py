@@ -203,9 +203,17 @@ class RaggedReader:
         inner = self.offsets[start + 1 : stop] - self.offsets[start]
         return np.split(block, inner)
 
-    def read_all(self) -> NDArray[Any]:
-        """Return all frames, (total, D) or (total,); cut them with `offsets`."""
-        frames: NDArray[Any] = self._frames[...]
+    def read_all(self, behind: int = 0) -> NDArray[Any]:
+        """Return all frames, (total, D) or (total,); cut them with `offsets`.
+
+        Args:
+            behind: Frames of zeros to add behind the last one.
+        """
+        total, *trailing = self._frames.shape
+        frames: NDArray[Any] = np.empty((total + behind, *trailing), self._frames.dtype)
+        frames[total:] = 0
+        if total:
+            self._frames.read_direct(frames, dest_sel=np.s_[:total])
         return frames
 
     def blocks(self) -> Iterator[NDArray[Any]]:

@@ -24,12 +24,19 @@ class Modality:
         self.reader.require_ids(ids, str(path.parent / "utterances.parquet"))
         self.lengths = self.reader.lengths
         self.width = self.reader.width
-        self.frames: NDArray[Any] | None = self.reader.read_all() if in_memory else None
+        self.frames: NDArray[Any] | None = self.reader.read_all(behind=1) if in_memory else None
 
     def padded(self, indices: NDArray[np.int64]) -> torch.Tensor:
         """Return (B, longest, D) float16, zeros behind the shorter ones."""
         lengths = self.lengths[indices]
-        padded = np.zeros((len(indices), max(1, int(lengths.max(initial=0))), self.width), self.reader.dtype)
+        longest = max(1, int(lengths.max(initial=0)))
+        if self.frames is not None:
+            # gathered at once: the row of zeros behind the last frame stands for all padding
+            steps = np.arange(longest)
+            places = self.reader.offsets[indices][:, None] + steps
+            places[steps >= lengths[:, None]] = len(self.frames) - 1
+            return torch.from_numpy(self.frames.take(places, axis=0))
+        padded = np.zeros((len(indices), longest, self.width), self.reader.dtype)
         for row, index in enumerate(indices):
             padded[row, : lengths[row]] = self.frames_of(int(index))
         return torch.from_numpy(padded)

@@ -4,6 +4,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -280,6 +281,21 @@ def test_a_decoder_may_raise_anything(tmp_path, monkeypatch):
     clip = load_clip(tmp_path / "x.wav", PARAMS)
     assert_without_audio(clip, ClipStatus.UNDECODABLE)
     assert clip.detail == "'AudioStream' object has no attribute 'rate' more"
+
+
+def test_a_gap_between_time_stamps_does_not_end_decoding(tmp_path, write_container):
+    whole, gap = tmp_path / "whole.mkv", tmp_path / "gap.mkv"
+    write_container(whole, tone(48000, 1.0, channels=2))
+    with av.open(str(whole)) as source, av.open(str(gap), "w") as target:
+        stream = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                late = 1000 if packet.pts > 500 else 0  # ms, the time base of mkv
+                packet.pts, packet.dts, packet.stream = packet.pts + late, packet.dts + late, stream
+                target.mux(packet)
+    expected = load_clip(whole, PARAMS)
+    assert len(expected.samples) > 15000
+    np.testing.assert_array_equal(load_clip(gap, PARAMS).samples, expected.samples)
 
 
 @pytest.mark.parametrize("promised", [0x7FFFFFF0, 0xFFFFFFFF])
