@@ -14,6 +14,10 @@ BENCHMARKS: dict[str, list[str]] = {
     "extract_features": ["--utterances", "256"],
     "read_features": ["--utterances", "4000"],
     "embed_text": [],
+    "train_model": [],
+    "study": [],
+    "growth": [],
+    "idle": [],
 }
 """Name of the script -> options that fit it into the time."""
 

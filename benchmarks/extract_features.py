@@ -194,7 +194,7 @@ def measure_kind(
 
 def contenders_for(work: Work, pool: Executor | None) -> tuple[list[Contender], dict[str, Callable[[], Features]]]:
     """Return who takes part, and for each peer how its output is read."""
-    wake = partial(extractors.warm, work.processes)
+    wake = partial(extractors.warm, work)
 
     def ready(clear: Callable[[], None]) -> Callable[[], None]:
         def prepare() -> None:

@@ -63,6 +63,13 @@ class Work:
         count = min(len(self.paths), SHARDS_PER_PROCESS * self.processes)
         return [self.paths[first::count] for first in range(count)]
 
+    @property
+    def parallel(self) -> ParallelParams:
+        """The processes, as map_ordered and the stages read it."""
+        return self.params.parallel.model_copy(
+            update={"backend": "processes", "scheduler": None, "workers": self.processes}
+        )
+
     def output(self, contender: str) -> Path:
         """Return the folder of a contender's output."""
         return self.folder / self.dataset / contender
@@ -73,10 +80,10 @@ class Work:
         self.output(contender).mkdir(parents=True)
 
 
-def warm(processes: int) -> None:
+def warm(work: Work) -> None:
     """Start the worker processes that ours and the per-file peers use, if they sleep, with their imports done."""
-    if processes > 1:
-        for _ in map_ordered(_import, range(2 * processes), processes):
+    if work.processes > 1:
+        for _ in map_ordered(_import, range(2 * work.processes), work.parallel):
             pass
 
 
@@ -103,9 +110,8 @@ def write_table(work: Work) -> None:
 
 def run_ours(work: Work) -> Parts:
     """Run the stages resample and mel as `dvc repro` does, in the current folder, and return the seconds of each."""
-    parallel = ParallelParams(workers=work.processes, threads=work.params.parallel.threads)
     ingest = {work.dataset: MeldIngest(format="meld", raw_dir="/")}
-    params = work.params.model_copy(update={"parallel": parallel, "ingest": ingest})
+    params = work.params.model_copy(update={"parallel": work.parallel, "ingest": ingest})
     seconds = {}
     for name, stage in (("resample", resample_stage), ("mel", mel_stage)):
         start = time.perf_counter()
@@ -139,7 +145,7 @@ def run_per_file(work: Work, contender: str) -> None:
         audio=work.params.audio,
         mel=work.params.mel,
     )
-    for _ in map_ordered(extract, work.shards, work.processes):
+    for _ in map_ordered(extract, work.shards, work.parallel):
         pass
 
 
@@ -350,7 +356,7 @@ def run_floor(work: Work) -> Parts:
         Seconds of each on perfectly shared cores: the sum over all clips, divided by the processes; and their total.
     """
     steps = partial(floor_shard, audio=work.params.audio, mel=work.params.mel)
-    shards = np.array(list(map_ordered(steps, work.shards, work.processes)))
+    shards = np.array(list(map_ordered(steps, work.shards, work.parallel)))
     decoding, resampling, stft = (shards.sum(axis=0) / work.processes).tolist()
     return {"decode": decoding, "soxr": resampling, "STFT": stft, TOTAL: decoding + resampling + stft}
 

@@ -306,7 +306,8 @@ def finish(
     Returns:
         Whether all outputs agree; where they do not, the times say nothing.
     """
-    print_groups(groups)
+    if groups:
+        print_groups(groups)
     if outputs:
         print_table(pl.DataFrame(outputs, infer_schema_length=None))
     for g in goals:

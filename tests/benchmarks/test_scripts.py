@@ -1,13 +1,15 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import __main__ as run_all
-from benchmarks import embed_text, extract_features, read_features, resampling
+from benchmarks import embed_text, extract_features, growth, read_features, resampling, study, train_model
 from benchmarks.extract_features import TOLERANCES
 from benchmarks.harness import RESULTS
+from benchmarks.workspace import Used, Workspace
 
 ROWS = {"name", "role", "note", "seconds", "times_ours", "parts"}
 
@@ -167,3 +169,64 @@ def test_committed_results_are_of_enough_rounds_and_name_no_place(path):
     assert content["settings"]
     assert "/" not in json.dumps([content["machine"], content["settings"]])
     assert all(output["agrees"] for output in content["outputs"])
+
+
+def test_training(tmp_path):
+    assert not train_model.main(["--rounds=1", "--utterances=40", f"--results={tmp_path}"])
+    content = result(tmp_path, "train_model")
+    (rows,) = content["groups"].values()
+    assert len(rows) == len(content["outputs"]) == 5
+    assert all(r["utterances_per_second"] > 0 and 0 <= r["padded_share"] < 1 for r in rows)
+    shares = {r["name"]: r["padded_share"] for r in rows}
+    assert shares["ours"] < shares["padded to the batch"] <= shares["padded to the corpus"]
+    assert content["settings"]["floating point operations of an epoch"] > 1e6
+
+
+def test_a_training_of_another_model_does_not_agree(tmp_path, monkeypatch):
+    forward = train_model.PlainJFM.forward
+
+    def without_text(self, batch):
+        return forward(self, replace(batch, text_BTE=0 * batch.text_BTE))
+
+    monkeypatch.setattr(train_model.PlainJFM, "forward", without_text)
+    monkeypatch.setattr(train_model, "peak_memory", lambda *_: 1.0)
+    assert train_model.main(["--rounds=1", "--utterances=20", f"--results={tmp_path}"]) == 1
+
+
+@pytest.mark.slow
+def test_a_study(tmp_path):
+    pytest.importorskip("espeakng_loader")
+    options = ["--rounds=1", "--dialogues=12", "--epochs=1", "--seeds=1", f"--results={tmp_path}"]
+    assert not study.main(options)
+    assert result(tmp_path, "study")["settings"]["trainings"] == 2
+
+
+@pytest.mark.slow
+def test_growth(tmp_path):
+    pytest.importorskip("espeakng_loader")
+    assert not growth.main(["--rounds=1", "--dialogues=8", "--sizes=1", f"--results={tmp_path}"])
+    stages = result(tmp_path, "growth")["settings"]["stages"]
+    assert [stage["name"] for stage in stages] == [*growth.FEATURE_STAGES, *growth.MODEL_STAGES]
+    assert all(stage["seconds_at"]["1"] > 0 and stage["peak_mib_at"]["1"] > 10 for stage in stages)
+
+
+@pytest.mark.parametrize(("power", "curvature"), [(1, 1.0), (2, 2.4)])
+def test_a_stage_that_grows_faster_than_its_corpus_shows(power, curvature):
+    runs = {size: [Used(1 + 10 * size**power, 100 + size)] for size in (1, 2, 4, 8)}
+    row = growth.row("mel", runs, {size: size / 2 for size in runs})
+    assert row["curvature"] == pytest.approx(curvature)
+    assert row["memory_growth"] == pytest.approx(108 / 101)
+    if power == 1:
+        assert (row["seconds_per_hour"], row["start_seconds"]) == pytest.approx((20, 1))
+
+
+def test_a_stage_that_is_all_start_has_no_curvature():
+    runs = {size: [Used(5 + 0.01 * size, 100)] for size in (1, 2, 4)}
+    assert growth.row("ingest", runs, {1: 1, 2: 2, 4: 4})["curvature"] is None
+
+
+def test_a_stage_that_fails_is_told_with_what_it_printed(tmp_path):
+    workspace = Workspace(tmp_path)
+    workspace.set({"train.seed": -1})
+    with pytest.raises(RuntimeError, match=r"train\.seed"):
+        workspace.run("tokenize", "demo")
