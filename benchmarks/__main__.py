@@ -14,8 +14,8 @@ BENCHMARKS: dict[str, list[str]] = {
     "extract_features": ["--utterances", "256"],
     "read_features": ["--utterances", "4000"],
     "embed_text": [],
-    "train_model": [],
-    "study": [],
+    "train_model": ["--utterances", "320"],
+    "study": ["--seeds", "1"],
     "growth": [],
     "idle": [],
 }

@@ -1,9 +1,9 @@
 """A folder in which stages run as `dvc repro` runs them, with parameters of its own."""
 
+import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,16 @@ from typing import Any
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
+# Linux counts what a process held before it became another program: so a small one starts the stage, and asks
+LAUNCHER = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+code = subprocess.call(sys.argv[2:])
+used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+with open(sys.argv[1], "w") as file:
+    json.dump(used, file)
+sys.exit(code)
+"""
 
 
 @dataclass(frozen=True)
@@ -53,17 +63,17 @@ class Workspace:
             RuntimeError: It fails; holds what it printed.
         """
         environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        log = self.folder / "log.txt"
-        start = time.perf_counter()
+        log, told = self.folder / "log.txt", self.folder / "used.json"
+        command = (sys.executable, "-m", f"stages.{command[0]}", *command[1:])
         with log.open("w") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", f"stages.{command[0]}", *command[1:]],
-                cwd=self.folder, env=environment, stdout=output, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-            _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+            code = subprocess.call(
+                (sys.executable, "-c", LAUNCHER, str(told.absolute()), *command),
+                cwd=self.folder,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        if code:
             raise RuntimeError(f"{' '.join(command)}: {log.read_text()[-2000:]}")
-        unit = 1 if sys.platform == "darwin" else 1024
-        return Used(seconds, usage.ru_maxrss * unit / 2**20)
+        seconds, peak = json.loads(told.read_text(encoding="utf-8"))
+        return Used(seconds, peak * (1 if sys.platform == "darwin" else 1024) / 2**20)
