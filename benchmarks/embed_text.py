@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
-from benchmarks.harness import RESULTS, Contender, fastest_peer, finish, goal, measure, summarize
+from benchmarks.harness import Contender, command_line, fastest_peer, finish, goal, measure, summarize
 from erc_core.corpora.demo.script import write_script
 from erc_core.features.embedding import FrozenTextEncoder, make_text_encoder
 from erc_core.features.tokens import make_tokenizer, tokenize
@@ -116,8 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{NAME}", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="timed runs of each contender")
+    parser = command_line(NAME, __doc__)
     parser.add_argument("--utterances", type=int, default=512, help="utterances, at most")
     parser.add_argument("--texts", type=Path, help="a file of one utterance a line; without it, texts are made up")
     parser.add_argument(
@@ -129,7 +128,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, help="utterances in a forward pass; without it, text.batch_size")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of everyone, on a CPU")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     return parser.parse_args(arguments)
 
 

@@ -29,10 +29,10 @@ from benchmarks import extractors
 from benchmarks.extractors import Lhotse, Work
 from benchmarks.harness import (
     NOT_INSTALLED,
-    RESULTS,
     Contender,
     Measured,
     add_up,
+    command_line,
     fastest_peer,
     find,
     finish,
@@ -148,8 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{NAME}", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="timed runs of each contender")
+    parser = command_line(NAME, __doc__)
     parser.add_argument("--utterances", type=int, default=1024, help="clips of each kind, at most")
     parser.add_argument("--processes", type=int, default=2, help="processes of everyone")
     parser.add_argument(
@@ -159,7 +158,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--kinds", nargs="+", metavar="KIND", help='only these kinds, such as "wav 48000 Hz"')
     parser.add_argument("--scratch", type=Path, help="where the temporary folder is made")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     return parser.parse_args(arguments)
 
 

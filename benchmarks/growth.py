@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.harness import RESULTS, finish, goal, print_table
+from benchmarks.harness import command_line, finish, goal, print_table
 from benchmarks.workspace import Used, Workspace
 from erc_core.store.ragged import RaggedReader
 
@@ -94,11 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{NAME}", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=1, help="runs of each size")
+    parser = command_line(NAME, __doc__, rounds=1)
     parser.add_argument("--dialogues", type=int, default=100, help="training dialogues at 1x")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="multiples")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     return parser.parse_args(arguments)
 
 

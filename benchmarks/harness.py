@@ -4,6 +4,7 @@ Other processes slow a machine down for seconds at a time. So contenders run in 
 ratio is taken within a round before the median is taken over rounds.
 """
 
+import argparse
 import gc
 import importlib.metadata
 import importlib.util
@@ -30,6 +31,20 @@ NOT_INSTALLED = "not installed"
 
 Role = Literal["ours", "variant", "peer", "floor"]
 Parts = Mapping[str, float]
+
+
+def command_line(name: str, doc: str, rounds: int = ENOUGH_ROUNDS) -> argparse.ArgumentParser:
+    """Return the options that all benchmarks have.
+
+    Args:
+        name: Of the benchmark.
+        doc: Its module's docstring, whose first line says what it measures.
+        rounds: Timed runs of each contender, unless the user says otherwise.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=doc.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=rounds, help="timed runs of each contender")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
+    return parser
 
 
 def nothing() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.harness import RESULTS, Contender, finish, goal, measure, summarize
+from benchmarks.harness import Contender, command_line, finish, goal, measure, summarize
 
 NAME = "idle"
 ROOT = Path(__file__).parents[1]
@@ -59,9 +59,7 @@ def _up_to_date() -> bool:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{NAME}", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="timed runs of each")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
+    parser = command_line(NAME, __doc__)
     return parser.parse_args(arguments)
 
 

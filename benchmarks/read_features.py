@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 
 from benchmarks.harness import (
     NOT_INSTALLED,
-    RESULTS,
     Contender,
     Measured,
     Parts,
     Role,
+    command_line,
     fastest_peer,
     finish,
     goal,
@@ -326,14 +326,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{NAME}", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="timed runs of each contender")
+    parser = command_line(NAME, __doc__)
     parser.add_argument("--utterances", type=int, default=UTTERANCES, help="size of the corpus")
     parser.add_argument("--features", nargs="+", choices=FEATURES, default=list(FEATURES), help="what is read")
     parser.add_argument("--stores", nargs="+", choices=STORES, default=DEFAULT_STORES, help="beside ours")
     parser.add_argument("--step-ms", type=float, help="length of a training step on your GPU, to compare reading with")
     parser.add_argument("--scratch", type=Path, help="where the temporary folder is made: the disk that is read")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     return parser.parse_args(arguments)
 
 

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torchaudio.transforms import Resample
 
-from benchmarks.harness import ENOUGH_ROUNDS, RESULTS, Contender, finish, goal, measure, summarize
+from benchmarks.harness import Contender, command_line, finish, goal, measure, summarize
 
 NAME = "resampling"
 PACKAGES = ("numpy", "soxr", "torch", "torchaudio")
@@ -145,12 +144,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{NAME}", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=ENOUGH_ROUNDS, help="timed runs of each contender")
+    parser = command_line(NAME, __doc__)
     parser.add_argument("--clips", type=int, default=50, help="clips that are resampled in a run")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a clip")
     parser.add_argument("--tones", type=int, default=TONES, help="test tones in each band")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     return parser.parse_args(arguments)
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import RESULTS, Contender, finish, goal, measure, summarize
+from benchmarks.harness import Contender, command_line, finish, goal, measure, summarize
 from benchmarks.workspace import Workspace
 
 NAME = "study"
@@ -102,12 +102,10 @@ def study_scores(folder: Path) -> list[float]:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{NAME}", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="timed runs of each contender")
+    parser = command_line(NAME, __doc__)
     parser.add_argument("--dialogues", type=int, default=60, help="training dialogues")
     parser.add_argument("--epochs", type=int, default=2, help="of each training")
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each fusion")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     return parser.parse_args(arguments)
 
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.harness import RESULTS, Contender, finish, goal, measure, summarize
+from benchmarks.harness import Contender, command_line, finish, goal, measure, summarize
 from benchmarks.meld_like import LABELS, Corpus, make_corpus, write_features
 from benchmarks.plain_model import PlainJFM
 from erc_core.features.embedding import FrozenTextEncoder, make_text_encoder
@@ -346,15 +346,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{NAME}", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="timed epochs of each contender")
+    parser = command_line(NAME, __doc__)
     parser.add_argument("--utterances", type=int, default=512, help="utterances of an epoch")
     parser.add_argument(
         "--backbone", choices=("tiny", "paper"), default="tiny", help="paper: its sizes, random weights"
     )
     parser.add_argument("--threads", type=int, default=1, help="of everyone, on a CPU")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     return parser.parse_args(arguments)
 
 
