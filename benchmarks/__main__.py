@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 BENCHMARKS: dict[str, list[str]] = {
     "resampling": [],
-    "extract_features": ["--utterances", "256"],
-    "read_features": ["--utterances", "4000"],
+    "extract_features": ["--utterances", "160"],
+    "read_features": ["--utterances", "2500"],
     "embed_text": [],
     "train_model": ["--utterances", "320"],
     "study": ["--seeds", "1"],

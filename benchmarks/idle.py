@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     missing = "" if _up_to_date() else "not up to date here: run `dvc repro` first"
     contenders.append(Contender("dvc repro", partial(_run, *_DVC, "repro"), role="floor", missing=missing))
-    rows = summarize(measure(contenders, options.rounds))
+    rows = summarize(measure(contenders, options.rounds, warm=False))
     idle = rows[-1]["seconds"]
     finish(
         NAME,
