@@ -23,7 +23,7 @@ from erc_core.progress import progress
 from erc_core.stage import run_dataset_stage
 from erc_core.store.ragged import RaggedWriter
 
-SHARD = 128
+SHARD = 32  # small, so that the last ones leave no process idle for long; a part costs some milliseconds
 
 
 def main(params: Params, dataset: str) -> None:

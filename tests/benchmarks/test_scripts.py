@@ -210,19 +210,18 @@ def test_growth(tmp_path):
     assert all(stage["seconds_at"]["1"] > 0 and stage["peak_mib_at"]["1"] > 10 for stage in stages)
 
 
-@pytest.mark.parametrize(("power", "curvature"), [(1, 1.0), (2, 2.4)])
-def test_a_stage_that_grows_faster_than_its_corpus_shows(power, curvature):
+@pytest.mark.parametrize(("power", "doubling"), [(1, 81 / 41), (2, 641 / 161)])
+def test_a_stage_that_grows_faster_than_its_corpus_shows(power, doubling):
     runs = {size: [Used(1 + 10 * size**power, 100 + size)] for size in (1, 2, 4, 8)}
     row = growth.row("mel", runs, {size: size / 2 for size in runs})
-    assert row["curvature"] == pytest.approx(curvature)
+    assert row["last_doubling"] == pytest.approx(doubling)
     assert row["memory_growth"] == pytest.approx(108 / 101)
     if power == 1:
         assert (row["seconds_per_hour"], row["start_seconds"]) == pytest.approx((20, 1))
 
 
-def test_a_stage_that_is_all_start_has_no_curvature():
-    runs = {size: [Used(5 + 0.01 * size, 100)] for size in (1, 2, 4)}
-    assert growth.row("ingest", runs, {1: 1, 2: 2, 4: 4})["curvature"] is None
+def test_one_size_has_no_doubling():
+    assert growth.row("ingest", {1: [Used(5, 100)]}, {1: 1})["last_doubling"] is None
 
 
 def test_a_stage_that_fails_is_told_with_what_it_printed(tmp_path):
