@@ -329,7 +329,7 @@ def finish(
         reached = "open, nothing to compare with" if g["value"] is None else f"{g['value']:.2f}"
         print(f"goal: {g['goal']}: {reached}{'' if g['met'] is None else ', met' if g['met'] else ', NOT met'}")
     agree = all(output["agrees"] for output in outputs)
-    if rounds < ENOUGH_ROUNDS:
+    if groups and rounds < ENOUGH_ROUNDS:
         print(f"{rounds} rounds: a trial; figures to be quoted need {ENOUGH_ROUNDS}")
     if not agree:
         print("OUTPUTS DIFFER by more than the tolerance: the times above do not compare the same work")

@@ -165,7 +165,8 @@ def test_a_benchmark_that_fails_is_told(monkeypatch, capfd):
 def test_committed_results_are_of_enough_rounds_and_name_no_place(path):
     text = path.read_text(encoding="utf-8")
     content = json.loads(text)
-    assert content["rounds"] >= 5
+    # growth compares no contenders: it runs every size once
+    assert content["rounds"] >= 5 or not content["groups"]
     assert content["settings"]
     assert "/" not in json.dumps([content["machine"], content["settings"]])
     assert all(output["agrees"] for output in content["outputs"])
