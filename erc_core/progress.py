@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TextIO, TypeVar
+from contextlib import contextmanager
+from typing import Any, TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -24,8 +25,9 @@ class _Lines:
         self.stream.flush()
 
 
-def progress(steps: Iterable[Element], *, total: int, desc: str, unit: str) -> Iterator[Element]:
-    """Iterate while showing how far the work is.
+@contextmanager
+def progress(steps: Iterable[Element], *, total: int, desc: str, unit: str) -> Iterator[Iterator[Element]]:
+    """Show how far the work is, until the block is left: also by an error, whose message then has a line of its own.
 
     On a terminal a bar moves in place; in a log file a line is written at most every ten seconds.
 
@@ -35,20 +37,11 @@ def progress(steps: Iterable[Element], *, total: int, desc: str, unit: str) -> I
         desc: What is being done, the stage and the dataset.
         unit: What one element is, such as "utterance".
 
-    Returns:
+    Yields:
         An iterator over the same elements.
     """
-    if sys.stderr.isatty():
-        return iter(tqdm(steps, total=total, desc=desc, unit=f" {unit}", dynamic_ncols=True, leave=False))
-    return iter(
-        tqdm(
-            steps,
-            total=total,
-            desc=desc,
-            unit=f" {unit}",
-            ncols=90,
-            ascii=True,
-            mininterval=10,
-            file=_Lines(sys.stderr),
-        )
-    )
+    looks: dict[str, Any] = {"dynamic_ncols": True, "leave": False}
+    if not sys.stderr.isatty():
+        looks = {"ncols": 90, "ascii": True, "mininterval": 10, "file": _Lines(sys.stderr)}
+    with tqdm(steps, total=total, desc=desc, unit=f" {unit}", **looks) as bar:
+        yield iter(bar)

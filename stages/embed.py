@@ -44,9 +44,9 @@ def main(params: Params, dataset: str) -> None:
                 for start, stop in tokens.shards(SHARD)
                 for embedding in encoder(tokens.read_range(start, stop), params.text.batch_size)
             )
-            shown = progress(encoded, total=len(tokens), desc=f"embed {dataset}", unit="utterance")
-            for utterance_id, embedding in zip(tokens.ids, shown, strict=True):
-                writer.append(utterance_id, embedding)
+            with progress(encoded, total=len(tokens), desc=f"embed {dataset}", unit="utterance") as shown:
+                for utterance_id, embedding in zip(tokens.ids, shown, strict=True):
+                    writer.append(utterance_id, embedding)
     notes = f"{tokens.offsets[-1]:,} tokens of width {encoder.width}, on {describe_device(device)}"
     print(summary_line("embed", dataset, utterances=len(tokens), hours=0, seconds=watch.seconds, notes=notes))
 

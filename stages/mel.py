@@ -56,9 +56,10 @@ def main(params: Params, dataset: str) -> None:
         threads = workers if params.parallel.backend == "processes" and len(shards) < 2 * LEAST else 1
         work = partial(mel_shard, path=path, params=params.mel, sample_rate=sample_rate, threads=threads)
         computed = mel.make(work, shards, params.parallel, least=LEAST)
-        for told in progress(computed, total=len(shards), desc=f"mel {dataset}", unit="shard"):
-            without += told["without"]
-            moments.add_state(told["train"])
+        with progress(computed, total=len(shards), desc=f"mel {dataset}", unit="shard") as shown:
+            for told in shown:
+                without += told["without"]
+                moments.add_state(told["train"])
         mean, std = moments.mean_and_std()
         attributes = {"sample_rate": sample_rate, **dump(params.mel), "mean": mean, "std": std}
         mel.merge(folder / "mel.h5", attributes)

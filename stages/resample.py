@@ -45,8 +45,8 @@ def main(params: Params, dataset: str) -> None:
     audio = ShardedFeature(f"resample-{dataset}", settings={"audio": dump(params.audio)}, dtype=np.int16, width=None)
     with Stopwatch() as watch, audio:
         decoded = audio.make(partial(decode_shard, params=params.audio), shards, params.parallel)
-        shown = progress(decoded, total=len(shards), desc=f"resample {dataset}", unit="shard")
-        told = [clip for clips in shown for clip in clips]
+        with progress(decoded, total=len(shards), desc=f"resample {dataset}", unit="shard") as shown:
+            told = [clip for clips in shown for clip in clips]
         rows = [(utterance_id, *clip) for utterance_id, clip in zip(ids, told, strict=True)]
         attributes = {"sample_rate": params.audio.sample_rate, "downmix": params.audio.downmix}
         audio.merge(folder / "audio.h5", attributes)

@@ -69,7 +69,8 @@ def main(params: Params, dataset: str, variant: str) -> None:
         # on a GPU one training after another: they would share one card, and a fork cannot use what this process opened
         workers = 1 if device.type == "cuda" else worker_count(params.parallel)
         done = enumerate(map(train, in_turn)) if device.type == "cuda" else run_apart(train, in_turn, workers)
-        by_turn = dict(progress(done, total=len(tasks), desc=f"study {dataset} {variant}", unit="training"))
+        with progress(done, total=len(tasks), desc=f"study {dataset} {variant}", unit="training") as shown:
+            by_turn = dict(shown)
         outcomes = [by_turn[turn] for turn in reversed(range(len(tasks)))]
         utterances = features.utterances
         results = VariantResults(

@@ -32,10 +32,10 @@ def main(params: Params, dataset: str) -> None:
         attributes = {"vocab_size": tokenizer.get_vocab_size(), "max_tokens": params.text.max_tokens}
         with RaggedWriter(folder / "tokens.h5", dtype=np.int32, width=None, attributes=attributes) as writer:
             tokens = tokenize(tokenizer, utterances["text"].to_list(), params.text.max_tokens)
-            shown = progress(tokens, total=len(utterances), desc=f"tokenize {dataset}", unit="utterance")
-            for utterance_id, utterance in zip(utterances["utterance_id"], shown, strict=True):
-                writer.append(utterance_id, utterance.ids)
-                truncated += utterance.truncated
+            with progress(tokens, total=len(utterances), desc=f"tokenize {dataset}", unit="utterance") as shown:
+                for utterance_id, utterance in zip(utterances["utterance_id"], shown, strict=True):
+                    writer.append(utterance_id, utterance.ids)
+                    truncated += utterance.truncated
             writer.attributes["truncated"] = truncated
     notes = f"{tokenizer.get_vocab_size():,} tokens in the vocabulary, {truncated} texts cut to text.max_tokens"
     print(summary_line("tokenize", dataset, utterances=len(utterances), hours=0, seconds=watch.seconds, notes=notes))

@@ -30,22 +30,24 @@ def show(steps, total: int):
 
 def test_elements_pass_unchanged(stream):
     elements = [object() for _ in range(1000)]
-    passed = list(show(elements, 1000))
+    with show(elements, 1000) as shown:
+        passed = list(shown)
     assert len(passed) == 1000
     assert all(one is other for one, other in zip(passed, elements, strict=True))
 
 
 def test_nothing_is_taken_before_it_is_asked_for(stream):
     source = iter(range(10))
-    shown = show(source, 10)
-    assert next(shown) == 0
-    assert next(source) == 1
+    with show(source, 10) as shown:
+        assert next(shown) == 0
+        assert next(source) == 1
 
 
 def test_a_terminal_shows_a_bar_that_moves_in_place_and_goes(monkeypatch):
     stream = Stream(terminal=True)
     monkeypatch.setattr(sys, "stderr", stream)
-    list(show(range(50), 50))
+    with show(range(50), 50) as shown:
+        list(shown)
     written = stream.getvalue()
     assert "\r" in written
     assert "\n" not in written.rstrip("\n")
@@ -55,7 +57,8 @@ def test_a_terminal_shows_a_bar_that_moves_in_place_and_goes(monkeypatch):
 def test_a_log_has_lines_and_no_carriage_returns(monkeypatch):
     stream = Stream(terminal=False)
     monkeypatch.setattr(sys, "stderr", stream)
-    list(show(range(5000), 5000))
+    with show(range(5000), 5000) as shown:
+        list(shown)
     written = stream.getvalue()
     assert "\r" not in written
     assert written.isascii()
@@ -74,8 +77,9 @@ def test_a_long_run_writes_a_line_every_ten_seconds(monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     now = 1000.0
     monkeypatch.setattr("tqdm.std.time", lambda: now)
-    for _ in show(range(400), 400):
-        now += 0.5
+    with show(range(400), 400) as shown:
+        for _ in shown:
+            now += 0.5
     lines = stream.getvalue().splitlines()
     assert 15 <= len(lines) <= 22
 
@@ -83,8 +87,9 @@ def test_a_long_run_writes_a_line_every_ten_seconds(monkeypatch):
 def test_what_is_written_between_lines_stays_whole(monkeypatch):
     stream = Stream(terminal=False)
     monkeypatch.setattr(sys, "stderr", stream)
-    for number in show(range(3), 3):
-        print(f"note {number}", file=sys.stderr)
+    with show(range(3), 3) as shown:
+        for number in shown:
+            print(f"note {number}", file=sys.stderr)
     assert [line for line in stream.getvalue().splitlines() if line.startswith("note")] == [
         "note 0",
         "note 1",
@@ -97,10 +102,29 @@ def test_an_error_in_the_source_passes_through(stream):
         yield 1
         raise ValueError("broken clip")
 
-    shown = show(source(), 5)
-    assert next(shown) == 1
-    with pytest.raises(ValueError, match="broken clip"):
-        next(shown)
+    with show(source(), 5) as shown:
+        assert next(shown) == 1
+        with pytest.raises(ValueError, match="broken clip"):
+            next(shown)
+
+
+def test_an_error_takes_the_bar_away_though_it_is_held(monkeypatch):
+    stream = Stream(terminal=True)
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    def break_off() -> None:
+        with show(range(50), 50) as shown:
+            next(shown)
+            raise ValueError("broken clip")
+
+    with pytest.raises(ValueError, match="broken clip") as held:
+        break_off()
+    assert held.tb is not None  # as in a stage, whose message is printed while the error and its frames are held
+    assert stream.getvalue().split("\r")[-1].strip() == ""
+    # the next bar takes the same line, not the one below
+    with show(range(50), 50) as shown:
+        list(shown)
+    assert "\n" not in stream.getvalue()
 
 
 def test_leaving_early_closes_the_source(stream):
@@ -114,12 +138,12 @@ def test_leaving_early_closes_the_source(stream):
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        shown = show(source(), 10)
-        assert next(shown) == 0
-        shown.close()
+        with show(source(), 10) as shown:
+            assert next(shown) == 0
         del shown
     assert closed == [True]
 
 
 def test_nothing_to_do(stream):
-    assert list(show([], 0)) == []
+    with show([], 0) as shown:
+        assert list(shown) == []

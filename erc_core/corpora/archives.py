@@ -160,14 +160,11 @@ class Unpacker:
             with archive.open("rb") as file:
                 compressed = file.read(2) == GZIP_MAGIC
                 file.seek(0)
-                chunks = progress(
-                    iter(partial(file.read, CHUNK), b""),
-                    total=math.ceil(archive.stat().st_size / CHUNK),
-                    desc=f"unpack {archive.name}",
-                    unit="MiB",
-                )
-                stream = io.BufferedReader(_Chunks(chunks), CHUNK)
-                self._unpack_stream(stream, compressed, str(archive), folder, is_outer=True)
+                read = iter(partial(file.read, CHUNK), b"")
+                total = math.ceil(archive.stat().st_size / CHUNK)
+                with progress(read, total=total, desc=f"unpack {archive.name}", unit="MiB") as chunks:
+                    stream = io.BufferedReader(_Chunks(chunks), CHUNK)
+                    self._unpack_stream(stream, compressed, str(archive), folder, is_outer=True)
         except OSError as error:
             raise ErcError(f"{archive}: not unpacked to {self.target}: {error.strerror or error}") from None
 

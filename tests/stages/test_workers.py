@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -109,7 +110,7 @@ def test_a_cluster_makes_the_same_bytes_though_a_worker_is_killed_in_each_stage(
     with local_cluster(workers=2) as cluster:
         monkeypatch.chdir(workspace)
 
-        def kill_in_the_middle(steps: Iterable[object], **_: object) -> Iterator[object]:
+        def kill_in_the_middle(steps: Iterable[object]) -> Iterator[object]:
             for number, step in enumerate(steps):
                 yield step
                 if number == 2:
@@ -118,7 +119,7 @@ def test_a_cluster_makes_the_same_bytes_though_a_worker_is_killed_in_each_stage(
                     os.kill(killed[-1], signal.SIGKILL)
 
         for stage in (resample, mel):
-            monkeypatch.setattr(stage, "progress", kill_in_the_middle)
+            monkeypatch.setattr(stage, "progress", lambda steps, **_: nullcontext(kill_in_the_middle(steps)))
         assert make(behind(cluster.scheduler_address)) == expected
     assert len(set(killed)) == 2
     assert files_in_scratch() == []

@@ -86,7 +86,8 @@ def speak_corpus(folder: Path, params: DemoParams, parallel: ParallelParams) -> 
         spoken = map_ordered(
             speak, script, parallel, label=lambda dialogue: f"dialogue {dialogue.number} of {dialogue.split}"
         )
-        seconds = list(progress(spoken, total=len(script), desc="demo", unit="dialogue"))
+        with progress(spoken, total=len(script), desc="demo", unit="dialogue") as shown:
+            seconds = list(shown)
         for split in SPLITS:
             rows = [(d, s) for d, s in zip(script, seconds, strict=True) if d.split == split]
             _write_annotation(partial_folder / f"{split}_sent_emo.csv", rows)
