@@ -203,18 +203,21 @@ class RaggedReader:
         inner = self.offsets[start + 1 : stop] - self.offsets[start]
         return np.split(block, inner)
 
-    def read_all(self, behind: int = 0) -> NDArray[Any]:
-        """Return all frames, (total, D) or (total,); cut them with `offsets`.
+    def read_into(self, frames: NDArray[Any]) -> None:
+        """Read all frames into memory of the caller's; cut them with `offsets`.
 
         Args:
-            behind: Frames of zeros to add behind the last one.
+            frames: (total, D) or (total,), of the file's type, C-contiguous.
+
+        Raises:
+            ValueError: It has another shape or type.
         """
-        total, *trailing = self._frames.shape
-        frames: NDArray[Any] = np.empty((total + behind, *trailing), self._frames.dtype)
-        frames[total:] = 0
-        if total:
-            self._frames.read_direct(frames, dest_sel=np.s_[:total])
-        return frames
+        if frames.shape != self._frames.shape or frames.dtype != self.dtype:
+            raise ValueError(
+                f"{self.path}: frames of {self.dtype} {self._frames.shape} into {frames.dtype} {frames.shape}"
+            )
+        if len(frames):
+            self._frames.read_direct(frames)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield all frames in blocks of some megabytes, for files larger than memory."""

@@ -24,7 +24,14 @@ class Modality:
         self.reader.require_ids(ids, str(path.parent / "utterances.parquet"))
         self.lengths = self.reader.lengths
         self.width = self.reader.width
-        self.frames: NDArray[Any] | None = self.reader.read_all(behind=1) if in_memory else None
+        self.frames: NDArray[Any] | None = None
+        if in_memory:
+            # memory from torch: numpy asks for huge pages, whose first touch can cost four times as much
+            self.frames = torch.empty(
+                (self.reader.frame_count + 1, self.width), dtype=torch.from_numpy(np.empty(0, self.reader.dtype)).dtype
+            ).numpy()
+            self.reader.read_into(self.frames[:-1])
+            self.frames[-1] = 0
 
     def padded(self, indices: NDArray[np.int64]) -> torch.Tensor:
         """Return (B, longest, D) float16, zeros behind the shorter ones."""

@@ -79,10 +79,13 @@ def test_what_was_written_is_read(tmp_path_factory, ids, data, dtype, width):
         for written, read in zip(frames, each, strict=True):
             assert (read.dtype, read.shape) == (written.dtype, written.shape)
             assert np.array_equal(read, written)
-        assert np.array_equal(reader.read_all(), np.concatenate([*frames, *frames_of([0], dtype, width)]))
-        more = reader.read_all(behind=2)
-        assert np.array_equal(more[:-2], reader.read_all())
-        assert (more.dtype, len(more), more[-2:].any()) == (np.dtype(dtype), sum(lengths) + 2, False)
+        whole = np.concatenate([*frames, *frames_of([0], dtype, width)])
+        filled = np.empty_like(whole)
+        reader.read_into(filled)
+        assert np.array_equal(filled, whole)
+        for other in (np.empty((len(whole) + 1, *whole.shape[1:]), dtype), np.empty(whole.shape, np.complex64)):
+            with pytest.raises(ValueError, match=r"ragged\.h5|frames of"):
+                reader.read_into(other)
         start = data.draw(st.integers(0, len(ids)))
         stop = data.draw(st.integers(start, len(ids)))
         in_range = reader.read_range(start, stop)
@@ -375,7 +378,7 @@ for position in range(0, len(data), 7):
     Path("y.h5").write_bytes(damaged)
     try:
         with RaggedReader(Path("y.h5")) as reader:
-            reader.read_all()
+            reader.read_into(np.empty((reader.frame_count, *reader.trailing), reader.dtype))
         opened += 1
     except ErcError as error:
         assert str(error).count("\\n") == 0
