@@ -9,8 +9,10 @@ Params  ingest.<dataset>
 from collections import Counter
 from dataclasses import asdict
 
+from erc_core.corpora.corpus import SYNTHETIC
 from erc_core.corpora.readers import read_corpus
 from erc_core.corpora.table import SPLITS, write_utterances
+from erc_core.errors import ErcError
 from erc_core.params.schema import Params, data_folder, dump, raw_folder
 from erc_core.stage import run_dataset_stage
 from erc_core.store.atomic import atomic_folder, write_json
@@ -19,8 +21,11 @@ from erc_core.store.atomic import atomic_folder, write_json
 def main(params: Params, dataset: str) -> None:
     """Read, check, write, and say what was found."""
     folder, section = data_folder(dataset), params.ingest[dataset]
+    raw = raw_folder(dataset, section)
+    if dataset in SYNTHETIC and section.raw_dir is None and not (raw.is_dir() and any(raw.iterdir())):
+        raise ErcError(f"{raw}: nothing there; the stage demo makes it: run `dvc repro`, or `python -m stages.demo`")
     with atomic_folder(folder / "unpacked") as unpack_to:
-        corpus = read_corpus(raw_folder(dataset, section), section, unpack_to, f"ingest.{dataset}")
+        corpus = read_corpus(raw, section, unpack_to, f"ingest.{dataset}")
         if corpus.clips == "raw":
             (unpack_to / ".nothing").touch()  # DVC warns of an empty folder in every stage that reads it
     utterances = corpus.utterances
