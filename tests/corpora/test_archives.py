@@ -132,6 +132,16 @@ def test_hostile_members_are_skipped_and_recorded(unpack):
         issue.where.encode()
 
 
+def test_no_link_in_the_folder_leads_out_of_it(unpack):
+    (unpack.target / "link").symlink_to(unpack.outside)
+    done = unpack(tar_bytes(member("link/x.mp4"), member("y.mp4")))
+    assert [(issue.where, issue.detail) for issue in done.issues] == [
+        ("archive.tar.gz: link/x.mp4", "path leaves its folder by a link")
+    ]
+    assert not (unpack.outside / "x.mp4").exists()
+    assert (unpack.target / "y.mp4").exists()
+
+
 def test_an_inner_archive_is_unpacked_without_being_stored(unpack):
     inner = tar_bytes(member("splits/x.mp4", NOISE), member("inner.tar.gz", b"not opened a second time"))
     done = unpack(tar_bytes(member("MELD.Raw/inner.tar.gz", inner), member("y.mp4")))
