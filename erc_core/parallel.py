@@ -41,6 +41,11 @@ def worker_count(params: ParallelParams) -> int:
     return len(os.sched_getaffinity(0)) if params.workers == "auto" else params.workers
 
 
+def processes_for(tasks: int, parallel: ParallelParams, least: int) -> int:
+    """Return how many processes of this machine map_ordered spreads so many tasks over; at 1 it stays in this process."""
+    return max(1, min(worker_count(parallel), tasks // least))
+
+
 def map_ordered(
     work: Callable[[Task], Result],
     tasks: Sequence[Task],
@@ -75,8 +80,8 @@ def map_ordered(
         with Cluster(str(parallel.scheduler)) as cluster:
             yield from _in_order(cluster, work, tasks, label)
         return
-    workers = min(worker_count(parallel), len(tasks) // least)
-    if workers <= 1:
+    workers = processes_for(len(tasks), parallel, least)
+    if workers == 1:
         for task in tasks:
             yield work(task)
         return

@@ -20,7 +20,7 @@ from erc_core.features.audio import to_float
 from erc_core.features.mel import LogMel, RunningMoments
 from erc_core.features.shards import Shard, ShardedFeature
 from erc_core.features.summary import Stopwatch, summary_line
-from erc_core.parallel import worker_count
+from erc_core.parallel import processes_for, worker_count
 from erc_core.params.data import MelParams
 from erc_core.params.schema import Params, data_folder, dump
 from erc_core.progress import progress
@@ -52,8 +52,8 @@ def main(params: Params, dataset: str) -> None:
     settings = {"mel": dump(params.mel), "sample_rate": sample_rate}
     mel = ShardedFeature(f"mel-{dataset}", settings=settings, dtype=np.float16, width=params.mel.n_mels)
     with Stopwatch() as watch, mel:
-        workers = worker_count(params.parallel)
-        threads = workers if params.parallel.backend == "processes" and len(shards) < 2 * LEAST else 1
+        alone = params.parallel.backend == "processes" and processes_for(len(shards), params.parallel, LEAST) == 1
+        threads = worker_count(params.parallel) if alone else 1
         work = partial(mel_shard, path=path, params=params.mel, sample_rate=sample_rate, threads=threads)
         computed = mel.make(work, shards, params.parallel, least=LEAST)
         with progress(computed, total=len(shards), desc=f"mel {dataset}", unit="shard") as shown:
@@ -76,8 +76,9 @@ def mel_shard(
     without = 0
     first, last = shard.details["start"], shard.details["start"] + len(shard.ids)
     with RaggedReader(path) as audio, ThreadPoolExecutor(threads) as executor:
-        blocks = (audio.read_range(start, min(start + BLOCK, last)) for start in range(first, last, BLOCK))
-        mels = chain.from_iterable(executor.map(partial(mel_block, log_mel=log_mel), blocks))
+        starts = range(first, last, BLOCK)
+        stops = (min(start + BLOCK, last) for start in starts)
+        mels = chain.from_iterable(executor.map(partial(mel_block, audio, log_mel), starts, stops))
         for utterance_id, train, mel in zip(shard.ids, shard.details["train"], mels, strict=True):
             writer.append(utterance_id, mel)
             without += len(mel) == 0
@@ -86,11 +87,11 @@ def mel_shard(
     return {"without": without, "train": moments.state()}
 
 
-def mel_block(block: list[NDArray[np.int16]], log_mel: LogMel) -> list[NDArray[np.float16]]:
-    """Compute the spectrograms of a few utterances, in a thread."""
+def mel_block(audio: RaggedReader, log_mel: LogMel, start: int, stop: int) -> list[NDArray[np.float16]]:
+    """Read a few utterances and compute their spectrograms, in a thread."""
     # it holds for the thread that says so: one utterance is too small to share, and the bytes must not depend on the cores
     torch.set_num_threads(1)
-    return [log_mel(to_float(samples)) for samples in block]
+    return [log_mel(to_float(samples)) for samples in audio.read_range(start, stop)]
 
 
 if __name__ == "__main__":
