@@ -39,6 +39,7 @@ from benchmarks.harness import (
     goal,
     installed,
     measure,
+    nothing,
     row,
     summarize,
 )
@@ -217,10 +218,6 @@ def contenders_for(work: Work, pool: Executor | None) -> tuple[list[Contender], 
 
 def lhotse_contender(work: Work, pool: Executor | None, readers: dict[str, Callable[[], Features]]) -> Contender:
     """Return lhotse; missing where it is not installed, or cannot read these files."""
-
-    def nothing() -> None:
-        pass
-
     if not installed("lhotse"):
         return Contender(Lhotse.NAME, nothing, missing=NOT_INSTALLED)
     try:

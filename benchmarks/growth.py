@@ -48,8 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     }
                 )
                 for stage in runs:
-                    arguments_of = () if stage == "demo" else ("demo",)
-                    runs[stage][size].append(workspace.run(stage, *arguments_of))
+                    runs[stage][size].append(workspace.build(stage))
                 with RaggedReader(workspace.folder / "data/demo/audio.h5") as audio:
                     utterances[size] = len(audio)
                     hours[size] = audio.frame_count / int(audio.attributes["sample_rate"]) / 3600

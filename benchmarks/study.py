@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         workspace.set(settings)
         for stage in FEATURE_STAGES:
-            workspace.run(stage, *(() if stage == "demo" else ("demo",)))
+            workspace.build(stage)
         scores: dict[str, list[float]] = {}
 
         def in_one_stage(name: str, workers: int | str) -> None:
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for fusion in FUSIONS:
                 for seed in range(options.seeds):
                     workspace.set(settings | {"model.fusion": fusion, "train.seed": seed})
-                    workspace.run("train", "demo")
-                    workspace.run("evaluate", "demo")
+                    workspace.build("train")
+                    workspace.build("evaluate")
                     metrics = json.loads((workspace.folder / "reports/demo/metrics.json").read_text(encoding="utf-8"))
                     scores[PEER].append(metrics["wf1"])
 

@@ -84,7 +84,7 @@ def test_what_was_written_is_read(tmp_path_factory, ids, data, dtype, width):
         reader.read_into(filled)
         assert np.array_equal(filled, whole)
         for other in (np.empty((len(whole) + 1, *whole.shape[1:]), dtype), np.empty(whole.shape, np.complex64)):
-            with pytest.raises(ValueError, match=r"ragged\.h5|frames of"):
+            with pytest.raises(ValueError, match="frames of"):
                 reader.read_into(other)
         start = data.draw(st.integers(0, len(ids)))
         stop = data.draw(st.integers(start, len(ids)))
