@@ -23,13 +23,13 @@ from transformers import PreTrainedModel
 
 from benchmarks.harness import Contender, command_line, fastest_peer, finish, goal, measure, summarize
 from erc_core.corpora.demo.script import write_script
-from erc_core.features.embedding import FrozenTextEncoder, make_text_encoder
-from erc_core.features.tokens import make_tokenizer, tokenize
 from erc_core.params.backbones import TextEncoderFromConfig, TextEncoderParams
 from erc_core.params.data import DemoParams
 from erc_core.params.load import load_params
 from erc_core.params.schema import Params
-from erc_core.quiet import quiet_transformers
+from erc_core.run.hub import quiet_transformers
+from erc_core.text.encoder import FrozenTextEncoder, make_text_encoder
+from erc_core.text.tokens import make_tokenizer, tokenize
 from stages.embed import SHARD
 
 NAME = "embed_text"

@@ -25,13 +25,14 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.harness import TOTAL, Parts
-from erc_core.corpora.table import SCHEMA, write_utterances
-from erc_core.features.audio import SOUNDFILE_SUFFIXES, decode, downmix
-from erc_core.parallel import map_ordered
 from erc_core.params.data import AudioParams, MeldIngest, MelParams
-from erc_core.params.schema import Params, data_folder
+from erc_core.params.schema import Params
 from erc_core.params.training import ParallelParams
+from erc_core.run.paths import data_folder
+from erc_core.run.pools import map_ordered
+from erc_core.speech.audio import SOUNDFILE_SUFFIXES, decode, downmix
 from erc_core.store.ragged import RaggedReader
+from erc_core.store.utterances import SCHEMA, write_utterances
 from stages import mel as mel_stage
 from stages import resample as resample_stage
 

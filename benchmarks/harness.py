@@ -22,7 +22,7 @@ import polars as pl
 import psutil
 import torch
 
-from erc_core.store.atomic import write_json
+from erc_core.run.atomic import write_json
 
 RESULTS = Path(__file__).parent / "results"
 ENOUGH_ROUNDS = 5

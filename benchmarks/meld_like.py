@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from erc_core.corpora.table import SCHEMA, write_utterances
-from erc_core.features.embedding import FrozenTextEncoder
-from erc_core.features.mel import LogMel, RunningMoments
 from erc_core.params.data import MelParams
+from erc_core.speech.mel import LogMel, RunningMoments
 from erc_core.store.ragged import RaggedWriter
+from erc_core.store.utterances import SCHEMA, write_utterances
+from erc_core.text.encoder import FrozenTextEncoder
 
 LABELS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 # logarithms are about normal: MELD's utterances have 8 words (some 11 tokens) and last 3.2 s on average, a few last 16 s or more

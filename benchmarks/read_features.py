@@ -40,9 +40,9 @@ from benchmarks.harness import (
     measure,
     summarize,
 )
+from erc_core.inference.batching import training_batches
+from erc_core.inference.feature_set import Modality
 from erc_core.store.ragged import RaggedWriter
-from erc_core.training.batching import training_batches
-from erc_core.training.features import Modality
 
 NAME = "read_features"
 PACKAGES = ("h5py", "lhotse", "lilcom", "numpy", "torch")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from erc_core.corpora.demo.script import write_script
 from erc_core.corpora.demo.voice import SAMPLE_RATE, Voice
-from erc_core.features.audio import SOUNDFILE_SUFFIXES
 from erc_core.params.data import DemoParams, SplitSizes
+from erc_core.speech.audio import SOUNDFILE_SUFFIXES
 
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".m4a"}
 VIDEO_RATE = 48000

@@ -28,17 +28,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.harness import Contender, command_line, finish, goal, measure, summarize
 from benchmarks.meld_like import LABELS, Corpus, make_corpus, write_features
 from benchmarks.plain_model import PlainJFM
-from erc_core.features.embedding import FrozenTextEncoder, make_text_encoder
-from erc_core.features.mel import LogMel
-from erc_core.losses.total import training_loss
+from erc_core.inference.feature_set import FeatureSet
+from erc_core.inference.precision import autocast_dtype
 from erc_core.models.batch import Batch, Output
 from erc_core.params.load import check_params, load_params
 from erc_core.params.schema import Params, dump
 from erc_core.params.training import resolve_training
-from erc_core.quiet import quiet_transformers
+from erc_core.run.hub import quiet_transformers
+from erc_core.speech.mel import LogMel
+from erc_core.text.encoder import FrozenTextEncoder, make_text_encoder
 from erc_core.training.build import build_model
-from erc_core.training.features import FeatureSet
-from erc_core.training.precision import autocast_dtype
+from erc_core.training.losses import training_loss
 from erc_core.training.task import UtteranceTask
 
 NAME = "train_model"

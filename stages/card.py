@@ -5,14 +5,15 @@ Writes  reports/<dataset>/data.md, data_issues.csv, data_figures/lengths.png and
 Params  none: what ingest was told is in ingest.json
 """
 
-from erc_core.datacard.checks import run_checks
-from erc_core.datacard.issues import issue_table, write_issues
-from erc_core.datacard.source import load_source
-from erc_core.datacard.write import write_card
-from erc_core.params.schema import Params, data_folder, reports_folder
-from erc_core.reporting.clean import clean
-from erc_core.reporting.formats import plural
-from erc_core.stage import run_dataset_stage
+from erc_core.params.schema import Params
+from erc_core.report.card.checks import run_checks
+from erc_core.report.card.issues import issue_table, write_issues
+from erc_core.report.card.source import load_source
+from erc_core.report.card.write import write_card
+from erc_core.report.page.clean import clean
+from erc_core.report.page.formats import plural
+from erc_core.run.paths import data_folder, reports_folder
+from erc_core.run.stage import run_dataset_stage
 
 
 def main(params: Params, dataset: str) -> None:

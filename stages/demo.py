@@ -7,10 +7,11 @@ Params  datasets, demo
 """
 
 from erc_core.corpora.demo.corpus import speak_corpus
-from erc_core.features.summary import Stopwatch, summary_line
-from erc_core.params.schema import Params, raw_folder
-from erc_core.stage import run_stage
-from erc_core.store.atomic import atomic_folder
+from erc_core.params.schema import Params
+from erc_core.run.atomic import atomic_folder
+from erc_core.run.paths import raw_folder
+from erc_core.run.stage import run_stage
+from erc_core.run.summary import Stopwatch, summary_line
 
 DATASET = "demo"
 

@@ -8,15 +8,16 @@ Params  text.batch_size, backbones.<backbone>.text_encoder
 
 import numpy as np
 
-from erc_core.device import describe_device, pick_device
-from erc_core.features.embedding import FrozenTextEncoder, make_text_encoder
-from erc_core.features.summary import Stopwatch, summary_line
-from erc_core.params.schema import Params, data_folder
-from erc_core.progress import progress
-from erc_core.quiet import quiet_transformers
-from erc_core.stage import run_dataset_stage
-from erc_core.store.atomic import atomic_folder
+from erc_core.params.schema import Params
+from erc_core.run.atomic import atomic_folder
+from erc_core.run.device import describe_device, pick_device
+from erc_core.run.hub import quiet_transformers
+from erc_core.run.paths import data_folder
+from erc_core.run.progress import progress
+from erc_core.run.stage import run_dataset_stage
+from erc_core.run.summary import Stopwatch, summary_line
 from erc_core.store.ragged import RaggedReader, RaggedWriter
+from erc_core.text.encoder import FrozenTextEncoder, make_text_encoder
 
 SHARD = 2048
 

@@ -8,18 +8,19 @@ Params  evaluate, train.precision
 
 import polars as pl
 
-from erc_core.corpora.clips import read_clips
-from erc_core.device import pick_device
 from erc_core.evaluation.facts import gather_facts
 from erc_core.evaluation.write import evaluate_predictions
+from erc_core.inference.feature_set import FeatureSet
+from erc_core.inference.precision import autocast_dtype
+from erc_core.inference.predict import Predictions, predict
 from erc_core.models.save import load_model
-from erc_core.params.schema import Params, data_folder, reports_folder, results_file
-from erc_core.quiet import quiet_transformers
-from erc_core.stage import run_dataset_stage
-from erc_core.store.atomic import write_json
-from erc_core.training.features import FeatureSet
-from erc_core.training.precision import autocast_dtype
-from erc_core.training.predict import Predictions, predict
+from erc_core.params.schema import Params
+from erc_core.run.atomic import write_json
+from erc_core.run.device import pick_device
+from erc_core.run.hub import quiet_transformers
+from erc_core.run.paths import data_folder, reports_folder, results_file
+from erc_core.run.stage import run_dataset_stage
+from erc_core.store.clips import read_clips
 
 
 def main(params: Params, dataset: str) -> None:

@@ -25,8 +25,9 @@ from erc_core.errors import ErcError
 from erc_core.evaluation.folds import SCORES, fold_table, read_scores, write_folds
 from erc_core.params.data import IemocapIngest
 from erc_core.params.load import load_params
-from erc_core.params.schema import Params, data_folder, dump, reports_folder
-from erc_core.stage import run_dataset_stage
+from erc_core.params.schema import Params, dump
+from erc_core.run.paths import data_folder, reports_folder
+from erc_core.run.stage import run_dataset_stage
 
 FOLDS = (1, 2, 3, 4, 5)
 PARAMS, LOCK = Path("params.yaml"), Path("dvc.lock")

@@ -9,13 +9,13 @@ Params  ingest.<dataset>
 from collections import Counter
 from dataclasses import asdict
 
-from erc_core.corpora.corpus import SYNTHETIC
 from erc_core.corpora.readers import read_corpus
-from erc_core.corpora.table import SPLITS, write_utterances
 from erc_core.errors import ErcError
-from erc_core.params.schema import Params, data_folder, dump, raw_folder
-from erc_core.stage import run_dataset_stage
-from erc_core.store.atomic import atomic_folder, write_json
+from erc_core.params.schema import Params, dump
+from erc_core.run.atomic import atomic_folder, write_json
+from erc_core.run.paths import data_folder, raw_folder
+from erc_core.run.stage import run_dataset_stage
+from erc_core.store.utterances import SPLITS, SYNTHETIC, write_utterances
 
 
 def main(params: Params, dataset: str) -> None:

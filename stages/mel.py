@@ -5,31 +5,23 @@ Writes  data/<dataset>/mel.h5, with the train split's mean and std per bin as at
 Params  mel
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import chain
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from erc_core.corpora.table import read_utterances
-from erc_core.features.audio import to_float
-from erc_core.features.mel import LogMel, RunningMoments
-from erc_core.features.shards import Shard, ShardedFeature
-from erc_core.features.summary import Stopwatch, summary_line
-from erc_core.parallel import processes_for, worker_count
-from erc_core.params.data import MelParams
-from erc_core.params.schema import Params, data_folder, dump
-from erc_core.progress import progress
-from erc_core.stage import run_dataset_stage
-from erc_core.store.ragged import RaggedReader, RaggedWriter
+from erc_core.params.schema import Params, dump
+from erc_core.run.paths import data_folder
+from erc_core.run.pools import processes_for, worker_count
+from erc_core.run.progress import progress
+from erc_core.run.stage import run_dataset_stage
+from erc_core.run.summary import Stopwatch, summary_line
+from erc_core.speech.mel import CODE, RunningMoments, mel_shard
+from erc_core.speech.shards import Shard, ShardedFeature
+from erc_core.store.ragged import RaggedReader
+from erc_core.store.utterances import read_utterances
 
 SHARD = 1024
 LEAST = 4  # shards per process: starting one costs seconds, as it imports torch; a small corpus is done in threads of this one
-BLOCK = 32  # utterances that a thread takes at a time
 
 
 def main(params: Params, dataset: str) -> None:
@@ -50,7 +42,7 @@ def main(params: Params, dataset: str) -> None:
     moments = RunningMoments(params.mel.n_mels)
     without = 0
     settings = {"mel": dump(params.mel), "sample_rate": sample_rate}
-    mel = ShardedFeature(f"mel-{dataset}", settings=settings, dtype=np.float16, width=params.mel.n_mels)
+    mel = ShardedFeature(f"mel-{dataset}", code=CODE, settings=settings, dtype=np.float16, width=params.mel.n_mels)
     with Stopwatch() as watch, mel:
         alone = params.parallel.backend == "processes" and processes_for(len(shards), params.parallel, LEAST) == 1
         threads = worker_count(params.parallel) if alone else 1
@@ -65,33 +57,6 @@ def main(params: Params, dataset: str) -> None:
         mel.merge(folder / "mel.h5", attributes)
     notes = f"{without} without audio"
     print(summary_line("mel", dataset, utterances=len(utterances), hours=hours, seconds=watch.seconds, notes=notes))
-
-
-def mel_shard(
-    shard: Shard, writer: RaggedWriter, path: Path, params: MelParams, sample_rate: int, threads: int
-) -> dict[str, Any]:
-    """Compute the spectrograms of some utterances; return how many have none, and the moments of the train split's."""
-    log_mel = LogMel(params, sample_rate)
-    moments = RunningMoments(params.n_mels)
-    without = 0
-    first, last = shard.details["start"], shard.details["start"] + len(shard.ids)
-    with RaggedReader(path) as audio, ThreadPoolExecutor(threads) as executor:
-        starts = range(first, last, BLOCK)
-        stops = (min(start + BLOCK, last) for start in starts)
-        mels = chain.from_iterable(executor.map(partial(mel_block, audio, log_mel), starts, stops))
-        for utterance_id, train, mel in zip(shard.ids, shard.details["train"], mels, strict=True):
-            writer.append(utterance_id, mel)
-            without += len(mel) == 0
-            if train:
-                moments.add([mel])
-    return {"without": without, "train": moments.state()}
-
-
-def mel_block(audio: RaggedReader, log_mel: LogMel, start: int, stop: int) -> list[NDArray[np.float16]]:
-    """Read a few utterances and compute their spectrograms, in a thread."""
-    # it holds for the thread that says so: one utterance is too small to share, and the bytes must not depend on the cores
-    torch.set_num_threads(1)
-    return [log_mel(to_float(samples)) for samples in audio.read_range(start, stop)]
 
 
 if __name__ == "__main__":

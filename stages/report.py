@@ -14,11 +14,11 @@ from pathlib import Path
 import polars as pl
 
 from erc_core.params.schema import Params
-from erc_core.reporting.content import load_content
-from erc_core.reporting.pages import write_report
-from erc_core.stage import run_stage
+from erc_core.report.page.content import load_content
+from erc_core.report.page.pages import write_report
+from erc_core.report.study.tables import StudySource, StudyTable, make_tables
+from erc_core.run.stage import run_stage
 from erc_core.study.results import read_predictions, read_results
-from erc_core.study.tables import StudySource, StudyTable, make_tables
 
 
 def main(params: Params) -> None:

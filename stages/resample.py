@@ -10,18 +10,16 @@ from functools import partial
 
 import numpy as np
 
-from erc_core.corpora.clips import count_statuses, write_clips
-from erc_core.corpora.table import read_utterances
 from erc_core.errors import ErcError
-from erc_core.features.audio import load_clip
-from erc_core.features.shards import Shard, ShardedFeature
-from erc_core.features.status import ClipStatus
-from erc_core.features.summary import Stopwatch, summary_line
-from erc_core.params.data import AudioParams
-from erc_core.params.schema import Params, data_folder, dump, raw_folder
-from erc_core.progress import progress
-from erc_core.stage import run_dataset_stage
-from erc_core.store.ragged import RaggedWriter
+from erc_core.params.schema import Params, dump
+from erc_core.run.paths import data_folder, raw_folder
+from erc_core.run.progress import progress
+from erc_core.run.stage import run_dataset_stage
+from erc_core.run.summary import Stopwatch, summary_line
+from erc_core.speech.audio import CODE, decode_shard
+from erc_core.speech.shards import Shard, ShardedFeature
+from erc_core.store.clips import ClipStatus, count_statuses, write_clips
+from erc_core.store.utterances import read_utterances
 
 SHARD = 32  # small, so that the last ones leave no process idle for long; a part costs some milliseconds
 
@@ -42,7 +40,9 @@ def main(params: Params, dataset: str) -> None:
     paths = [clip_folder / path if path else None for path in utterances["audio_path"]]
     starts = range(0, len(ids), SHARD)
     shards = [Shard(i, ids[start : start + SHARD], paths[start : start + SHARD]) for i, start in enumerate(starts)]
-    audio = ShardedFeature(f"resample-{dataset}", settings={"audio": dump(params.audio)}, dtype=np.int16, width=None)
+    audio = ShardedFeature(
+        f"resample-{dataset}", code=CODE, settings={"audio": dump(params.audio)}, dtype=np.int16, width=None
+    )
     with Stopwatch() as watch, audio:
         decoded = audio.make(partial(decode_shard, params=params.audio), shards, params.parallel)
         with progress(decoded, total=len(shards), desc=f"resample {dataset}", unit="shard") as shown:
@@ -55,16 +55,6 @@ def main(params: Params, dataset: str) -> None:
     notes = ", ".join(f"{count} {status}" for status, count in statuses.items()) or "no failures"
     hours = sum(row[2] for row in rows) / 3600
     print(summary_line("resample", dataset, utterances=len(rows), hours=hours, seconds=watch.seconds, notes=notes))
-
-
-def decode_shard(shard: Shard, writer: RaggedWriter, params: AudioParams) -> list[tuple[str, float, str]]:
-    """Decode some clips, and return what became of them: status, seconds, detail."""
-    told = []
-    for utterance_id, path in zip(shard.ids, shard.inputs, strict=True):
-        clip = load_clip(path, params)
-        writer.append(utterance_id, clip.samples)
-        told.append((clip.status.value, clip.seconds, clip.detail))
-    return told
 
 
 if __name__ == "__main__":

@@ -12,26 +12,27 @@ from typing import Any
 import polars as pl
 import torch
 
-from erc_core.corpora.table import SPLITS, labels_of, read_utterances
-from erc_core.device import describe_device, pick_device
 from erc_core.errors import ErcError, ParamsError
-from erc_core.parallel import worker_count
+from erc_core.inference.feature_set import FeatureSet
+from erc_core.inference.precision import autocast_dtype
 from erc_core.params.backbones import BackboneParams
-from erc_core.params.schema import Params, data_folder, dump, raw_folder
+from erc_core.params.schema import Params, deciding, dump
 from erc_core.params.study import Point, SystemSettings
 from erc_core.peers.task import DialogueFeatures
-from erc_core.progress import progress
-from erc_core.provenance import commit, versions
-from erc_core.quiet import quiet_transformers
-from erc_core.stage import run_variant_stage
-from erc_core.study.apart import run_apart
+from erc_core.run.device import describe_device, pick_device
+from erc_core.run.hub import quiet_transformers
+from erc_core.run.paths import data_folder, raw_folder
+from erc_core.run.pools import worker_count
+from erc_core.run.progress import progress
+from erc_core.run.provenance import commit, versions
+from erc_core.run.stage import run_variant_stage
+from erc_core.store.utterances import SPLITS, labels_of, read_utterances
+from erc_core.study.forks import run_apart
 from erc_core.study.results import PointResults, VariantResults, write_results
 from erc_core.study.train import Corpus, Outcome, train_point
 from erc_core.training.checkpoint import Checkpoint, run_keys
-from erc_core.training.features import FeatureSet
-from erc_core.training.precision import autocast_dtype
 
-SECTIONS = ("train", "audio", "mel", "text")
+SECTIONS = ("audio", "mel", "text")
 
 
 def main(params: Params, dataset: str, variant: str) -> None:
@@ -123,12 +124,12 @@ def _decides(
     params: Params, variant: str, point: Point, settings: SystemSettings | None, seed: int, device: torch.device
 ) -> dict[str, Any]:
     """Return the parameters that decide the result of a training."""
-    return {name: dump(getattr(params, name)) for name in SECTIONS} | {
+    return {name: deciding(getattr(params, name)) for name in SECTIONS} | {
+        "train": deciding(params.train) | {"seed": seed},
         "backbone": dump(params.selected_backbone),
         "configuration": dump(point.configuration),
         "settings": dump(settings) if settings else None,
         "system": params.study.variants[variant].system,
-        "seed": seed,
         "device": device.type,
     }
 

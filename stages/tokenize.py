@@ -8,14 +8,15 @@ Params  text.max_tokens, backbones.<backbone>.text_encoder
 import numpy as np
 import polars as pl
 
-from erc_core.corpora.table import read_utterances
-from erc_core.features.summary import Stopwatch, summary_line
-from erc_core.features.tokens import make_tokenizer, save_tokenizer, tokenize
-from erc_core.params.schema import Params, data_folder
-from erc_core.progress import progress
-from erc_core.stage import run_dataset_stage
-from erc_core.store.atomic import atomic_folder
+from erc_core.params.schema import Params
+from erc_core.run.atomic import atomic_folder
+from erc_core.run.paths import data_folder
+from erc_core.run.progress import progress
+from erc_core.run.stage import run_dataset_stage
+from erc_core.run.summary import Stopwatch, summary_line
 from erc_core.store.ragged import RaggedWriter
+from erc_core.store.utterances import read_utterances
+from erc_core.text.tokens import make_tokenizer, save_tokenizer, tokenize
 
 
 def main(params: Params, dataset: str) -> None:

@@ -12,20 +12,21 @@ from importlib.metadata import version
 
 import polars as pl
 
-from erc_core.corpora.table import labels_of, read_utterances
-from erc_core.device import describe_device, pick_device
 from erc_core.errors import ErcError
+from erc_core.inference.feature_set import FeatureSet
+from erc_core.inference.precision import autocast_dtype
 from erc_core.models.save import save_model
-from erc_core.params.schema import Params, data_folder, dump, raw_folder, reports_folder
+from erc_core.params.schema import Params, deciding, dump
 from erc_core.params.training import resolve_training
-from erc_core.quiet import quiet_transformers
-from erc_core.stage import run_dataset_stage
-from erc_core.store.atomic import atomic_file, write_json
+from erc_core.run.atomic import atomic_file, write_json
+from erc_core.run.device import describe_device, pick_device
+from erc_core.run.hub import quiet_transformers
+from erc_core.run.paths import data_folder, raw_folder, reports_folder
+from erc_core.run.stage import run_dataset_stage
+from erc_core.store.utterances import labels_of, read_utterances
 from erc_core.training.build import build_model
 from erc_core.training.checkpoint import Checkpoint, run_key
-from erc_core.training.features import FeatureSet
 from erc_core.training.loop import Trainer, seed_everything
-from erc_core.training.precision import autocast_dtype
 from erc_core.training.processes import join_processes
 from erc_core.training.task import UtteranceTask
 
@@ -39,7 +40,7 @@ def main(params: Params, dataset: str) -> None:
     processes, device = join_processes(pick_device(params))
     seed_everything(params.train.seed)
     labels = labels_of(read_utterances(folder))
-    settings = {name: dump(getattr(params, name)) for name in SECTIONS}
+    settings = {name: deciding(getattr(params, name)) for name in SECTIONS}
     settings |= {"backbone": dump(params.selected_backbone)}
     with FeatureSet(
         folder,
@@ -89,7 +90,7 @@ def main(params: Params, dataset: str) -> None:
     description = {
         "dataset": dataset,
         "backbone": params.backbone,
-        "features": {name: dump(getattr(params, name)) for name in ("audio", "mel", "text")},
+        "features": {name: settings[name] for name in ("audio", "mel", "text")},
         "text_encoder": dump(text_encoder) | ({"folder": "text_encoder"} if text_encoder.source == "config" else {}),
         "params": settings,
         "chosen_epoch": trained.best.epoch,

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from erc_core.corpora.table import check_utterances, write_utterances
 from erc_core.store.ragged import RaggedWriter
+from erc_core.store.utterances import check_utterances, write_utterances
 
 TEXT_WIDTH, N_MELS = 16, 32
 EMOTIONS = ("neutral", "joy", "anger")

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 from transformers.models.bert.modeling_bert import BertLayer
 
+from erc_core.models.backbones import BertStack, VitStack, make_bert, make_vit
+from erc_core.models.build import make_classifier
 from erc_core.models.config import ModelConfig
-from erc_core.models.make import make_classifier
 from erc_core.models.streams import UtteranceClassifier
-from erc_core.models.transformers import BertStack, VitStack, make_bert, make_vit
 from erc_core.params.backbones import ExtractorParams, Pretrained, TransformerSizes
 from erc_core.params.model import JFMParams, ModelParams
 

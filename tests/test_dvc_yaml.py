@@ -4,10 +4,20 @@ import subprocess
 import sys
 
 import pytest
-from closure import ROOT, closure
+from closure import ROOT, arrows, closure, is_free
 from ruamel.yaml import YAML
 
+from erc_core.params.schema import Params
+from erc_core.params.section import Section
+from erc_core.params.training import TrainParams
+from erc_core.speech import audio, mel
+
 STAGES = ("demo", "ingest", "resample", "card", "mel", "tokenize", "embed", "train", "evaluate", "study", "report")
+# from the ground up: a room imports from those before it alone
+ROOMS = (
+    "errors", "params", "run", "store", "corpora", "speech", "text", "models", "inference", "evaluation", "training",
+    "peers", "study", "report",
+)  # fmt: skip
 PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 # What each stage may not import, as it does not use it: start-up is paid at every run
@@ -29,13 +39,58 @@ def test_every_stage_is_in_the_pipeline():
     assert tuple(PIPELINE) == STAGES
 
 
+def code_deps(name):
+    return [dep for dep in PIPELINE[name]["deps"] if dep.startswith(("erc_core/", "stages/"))]
+
+
+def is_under(path, dep):
+    return path == dep or path.startswith(f"{dep}/")
+
+
 @pytest.mark.parametrize("name", STAGES)
-def test_deps_are_the_import_closure(name):
-    no_code = ("erc_core/reporting/style.mplstyle", "erc_core/reporting/templates", "erc_core/study/paper_results.yaml")
-    code = [dep for dep in PIPELINE[name]["deps"] if dep.startswith(("erc_core/", "stages/")) and dep not in no_code]
-    expected = closure(name)
-    listed = "\n".join(f"      - {path}" for path in expected)
-    assert sorted(code) == expected, f"stage {name} of dvc.yaml should list:\n{listed}"
+def test_code_deps_are_what_the_stage_runs(name):
+    """Every file that decides a result lies under a dep, and every dep has such a file or the report's templates and figures."""
+    needed, listed = closure(f"stages.{name}"), code_deps(name)
+    lacking = sorted(path for path in needed if not any(is_under(path, dep) for dep in listed))
+    assert not lacking, f"stage {name} of dvc.yaml should list, themselves or by their folder: {lacking}"
+    useless = [dep for dep in listed if not any(is_under(path, dep) for path in needed)]
+    assert not useless, f"stage {name} of dvc.yaml lists what it does not run: {useless}"
+    assert not [dep for dep in listed if is_free(dep)], "no result depends on these"
+    assert not [dep for dep in listed if any(other != dep and is_under(dep, other) for other in listed)], "listed twice"
+
+
+def test_dvc_yaml_is_short_enough_to_be_read():
+    assert sum(len(code_deps(name)) for name in STAGES) <= 60
+    assert len((ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()) <= 280
+
+
+def test_no_arrow_between_rooms_runs_up():
+    found = arrows()
+    assert set(found) == {"__init__", *ROOMS}
+    up = [(room, to) for room, others in found.items() for to in others if ROOMS.index(to) >= ROOMS.index(room)]
+    assert not up
+
+
+def test_the_schema_of_params_holds_no_value():
+    """A default in params/ would decide results, and no stage depends on it: DVC tracks what params.yaml says."""
+    for section in all_sections():
+        for name, field in section.model_fields.items():
+            empty = field.is_required() or field.get_default(call_default_factory=True) in (None, [], {}, "")
+            assert empty, f"{section.__name__}.{name} has a value of its own"
+
+
+def all_sections():
+    waiting = [Section]
+    while waiting:
+        section = waiting.pop()
+        waiting += section.__subclasses__()
+        if section.__module__.startswith("erc_core.params"):
+            yield section
+
+
+@pytest.mark.parametrize("module", [audio, mel])
+def test_an_interrupted_extraction_is_keyed_by_the_code_that_makes_its_bytes(module):
+    assert {f"erc_core/{file}" for file in module.CODE_FILES} == closure(module.__name__)
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -71,3 +126,20 @@ def test_a_stage_imports_nothing_heavy_that_it_does_not_use(name):
     code = f"import sys, stages.{name}; print(*sorted({{module.split('.')[0] for module in sys.modules}}))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not HEAVY[name] & set(ran.stdout.split())
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_no_stage_depends_on_what_changes_speed_only(name):
+    listed = set(PIPELINE[name].get("params", []))
+    sections = {key: field.annotation for key, field in Params.model_fields.items()}
+    assert "parallel" not in listed
+    for key, section in sections.items():
+        speed = getattr(section, "speed_only", ())
+        assert not speed or key not in listed
+        assert not listed & {f"{key}.{name}" for name in speed}
+
+
+def test_train_and_study_depend_on_every_other_value_of_the_training():
+    deciding = {f"train.{name}" for name in TrainParams.model_fields if name not in TrainParams.speed_only}
+    assert deciding <= set(PIPELINE["train"]["params"])
+    assert deciding - {"train.seed"} == {key for key in PIPELINE["study"]["params"] if key.startswith("train.")}

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from erc_core.corpora.corpus import DataIssue
 from erc_core.errors import ErcError
-from erc_core.progress import progress
+from erc_core.run.progress import progress
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 20

@@ -5,9 +5,6 @@ from typing import Any, Literal
 
 import polars as pl
 
-# Corpora that no person spoke: their scores say nothing about people
-SYNTHETIC = frozenset({"demo"})
-
 SECTION = "ingest.<dataset>"  # what messages call a dataset's section of params.yaml where its name is not known
 
 
@@ -33,7 +30,7 @@ class Corpus:
     """A corpus as read.
 
     Attributes:
-        utterances: One row per utterance; see erc_core.corpora.table.SCHEMA.
+        utterances: One row per utterance; see erc_core.store.utterances.SCHEMA.
         clips: What audio paths are relative to: the raw folder, or the folder that archives were unpacked to.
         issues: What was wrong, and what was done.
         facts: Further facts for the data card, in the order to show: name -> value (numbers, texts).

@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from erc_core.corpora.corpus import SECTION, Corpus
-from erc_core.corpora.iemocap import read_iemocap
-from erc_core.corpora.meld import read_meld
-from erc_core.corpora.own_table import read_own_table
-from erc_core.corpora.table import check_utterances
+from erc_core.corpora.iemocap.reader import read_iemocap
+from erc_core.corpora.meld.reader import read_meld
+from erc_core.corpora.table.reader import read_own_table
 from erc_core.params.data import IngestParams
+from erc_core.store.utterances import check_utterances
 
 
 def read_corpus(folder: Path, params: IngestParams, unpack_to: Path, section: str = SECTION) -> Corpus:

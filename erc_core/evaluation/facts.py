@@ -7,13 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from erc_core.corpora.clips import count_statuses
-from erc_core.corpora.corpus import SYNTHETIC
-from erc_core.corpora.table import SPLITS
-from erc_core.features.status import ClipStatus
-from erc_core.params.schema import data_folder, reports_folder
-from erc_core.provenance import commit, versions
+from erc_core.run.paths import data_folder, reports_folder
+from erc_core.run.provenance import commit, versions
+from erc_core.store.clips import ClipStatus, count_statuses
 from erc_core.store.ragged import RaggedReader
+from erc_core.store.utterances import SPLITS, SYNTHETIC
 
 RESULT_FILES = ("metrics.json", "per_class.csv", "predictions.csv", "history.csv", "training.json")
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from erc_core.errors import ErcError
-from erc_core.store.atomic import atomic_file
+from erc_core.run.atomic import atomic_file
 
 SCORES = {"wf1": "W-F1", "acc": "Accuracy", "macro_f1": "Macro F1"}  # column -> name to show
 DECIMALS = 6

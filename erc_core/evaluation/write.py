@@ -8,7 +8,7 @@ import polars as pl
 from erc_core.evaluation.bootstrap import Interval, bootstrap_intervals, dialogue_confusions
 from erc_core.evaluation.scores import per_class, score
 from erc_core.params.training import EvaluateParams
-from erc_core.store.atomic import atomic_file, write_json
+from erc_core.run.atomic import atomic_file, write_json
 
 # Columns of predictions.csv, before one p_<label> per label
 PREDICTION_COLUMNS = {

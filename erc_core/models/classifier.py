@@ -5,11 +5,11 @@ from typing import TypeVar
 from torch import nn
 
 from erc_core.errors import ErcError
+from erc_core.models.backbones import BertStack, VitStack, random_weight_std
 from erc_core.models.batch import Batch, Output
 from erc_core.models.config import ModelConfig
 from erc_core.models.joint import JointBlock
 from erc_core.models.streams import UtteranceClassifier, freeze
-from erc_core.models.transformers import BertStack, VitStack, random_weight_std
 from erc_core.params.model import JFMParams
 
 Layer = TypeVar("Layer", bound=nn.Module)

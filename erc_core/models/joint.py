@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.bert.modeling_bert import BertLayer
 
-from erc_core.models.parts import BertParts, VitParts, attend, attention_bias
+from erc_core.models.layers import BertParts, VitParts, attend, attention_bias
 
 
 class JointMLP(nn.Module):
@@ -71,7 +71,7 @@ class JointBlock(nn.Module):
         """Return the next F_m (B, P, D) and F_t (B, T, D).
 
         The passes of one layer share their projections, and only the positions that are read on are computed; see
-        erc_core.models.parts.
+        erc_core.models.layers.
 
         Args:
             f_m_BPD: Speech, CLS first.

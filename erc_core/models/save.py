@@ -17,11 +17,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from erc_core.errors import ErcError
+from erc_core.models.backbones import bert_from_architecture, vit_from_architecture
+from erc_core.models.build import make_classifier
 from erc_core.models.config import ModelConfig
-from erc_core.models.make import make_classifier
 from erc_core.models.streams import UtteranceClassifier
-from erc_core.models.transformers import bert_from_architecture, vit_from_architecture
-from erc_core.store.atomic import atomic_folder, write_json
+from erc_core.run.atomic import atomic_folder, write_json
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"

@@ -14,7 +14,7 @@ from transformers.models.bert.modeling_bert import BertLayer
 from erc_core.models.batch import Batch, Output
 from erc_core.models.config import ModelConfig
 from erc_core.models.extractor import TextFeatureExtractor
-from erc_core.models.parts import BertParts, LayerParts, VitParts, attend, attention_bias
+from erc_core.models.layers import BertParts, LayerParts, VitParts, attend, attention_bias
 from erc_core.models.patches import MelPatchEmbedding
 
 

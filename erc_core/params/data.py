@@ -1,7 +1,7 @@
 """Sections about where utterances and features come from: demo, ingest, audio, mel, text."""
 
 import difflib
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -123,6 +123,8 @@ class MelParams(Section):
 
 class TextParams(Section):
     """Tokenization and the frozen text encoder's run over the corpus."""
+
+    speed_only: ClassVar = ("batch_size",)
 
     max_tokens: int = Field(ge=3, le=512)
     batch_size: int = Field(ge=1)

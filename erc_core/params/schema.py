@@ -1,7 +1,6 @@
 """All of params.yaml as one checked object, with the rules that concern more than one section."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -146,28 +145,11 @@ class Params(Section):
         return self.backbones[self.backbone]
 
 
-def data_folder(dataset: str) -> Path:
-    """Return the folder that the stages fill for a dataset."""
-    return Path("data") / dataset
-
-
-def raw_folder(dataset: str, ingest: IngestParams | None = None) -> Path:
-    """Return the folder that holds a dataset as its authors ship it; only `demo` is ever written there."""
-    if ingest is not None and ingest.raw_dir is not None:
-        return Path(ingest.raw_dir).expanduser()
-    return Path("data/raw") / dataset
-
-
-def reports_folder(dataset: str) -> Path:
-    """Return the folder of what a person reads about a dataset."""
-    return Path("reports") / dataset
-
-
-def results_file(dataset: str) -> Path:
-    """Return the file of facts about a dataset's run that the report reads."""
-    return Path("data/results") / f"{dataset}.json"
-
-
 def dump(section: Section) -> dict[str, Any]:
     """Return a section as plain, JSON-ready values."""
     return section.model_dump(mode="json")
+
+
+def deciding(section: Section) -> dict[str, Any]:
+    """Return a section's values as `dump` does, without those that change speed only."""
+    return section.model_dump(mode="json", exclude=set(section.speed_only))

@@ -1,6 +1,6 @@
 """Sections about runs: train, evaluate, report, parallel."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from erc_core.params.section import Section
 
 class TrainParams(Section):
     """The optimisation of the model; `auto` takes the value from backbones.<backbone>.training."""
+
+    speed_only: ClassVar = ("features", "memory_share")
 
     seed: int = Field(ge=0, lt=2**32)
     optimizer: Literal["adam", "adamw"]
@@ -60,6 +62,8 @@ def resolve_training(train: TrainParams, backbone: BackboneTraining) -> Resolved
 
 class EvaluateParams(Section):
     """Scores on the test split and their intervals."""
+
+    speed_only: ClassVar = ("batch_size",)
 
     bootstrap_samples: int = Field(ge=100)
     confidence: float = Field(gt=0.5, lt=1)

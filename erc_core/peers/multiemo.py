@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from erc_core.losses.total import Losses
+from erc_core.inference.dialogues import DialogueBatch, DialogueOutput
 from erc_core.params.peers import MultiEmoParams
-from erc_core.peers.batch import DialogueBatch, DialogueOutput
 from erc_core.peers.dialogue_rnn import DialogueRNN
 from erc_core.peers.multiattn import MultiAttn
 from erc_core.peers.soft_hgr import soft_hgr_loss
 from erc_core.peers.swfc import class_weights, swfc_loss
+from erc_core.training.losses import Losses
 
 
 class MultiEMO(nn.Module):

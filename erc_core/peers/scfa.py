@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from erc_core.losses.total import Losses
+from erc_core.inference.dialogues import DialogueBatch, DialogueOutput
 from erc_core.models.cross_attention import CrossModalFusionAttention
 from erc_core.params.peers import ScfaParams
-from erc_core.peers.batch import DialogueBatch, DialogueOutput
+from erc_core.training.losses import Losses
 
 FEEDFORWARD = 4  # width of a feed-forward layer, in widths of the model, as in Vaswani et al. 2017
 

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from erc_core.losses.total import Losses
-from erc_core.peers.batch import DialogueBatch, DialogueOutput
-from erc_core.training.features import FeatureSet, Modality
-from erc_core.training.predict import Predictions
+from erc_core.inference.dialogues import DialogueBatch, DialogueOutput
+from erc_core.inference.feature_set import FeatureSet, Modality
+from erc_core.inference.predict import Predictions
+from erc_core.training.losses import Losses
 
 PADDING = -1
 

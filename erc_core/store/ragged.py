@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from erc_core.errors import ErcError
-from erc_core.store.atomic import atomic_file, scratch_beside
+from erc_core.run.atomic import atomic_file, scratch_beside
 
 FORMAT = "erc-ragged"
 FORMAT_VERSION = 1

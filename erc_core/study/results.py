@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from erc_core.errors import ErcError
-from erc_core.store.atomic import atomic_file, write_json
+from erc_core.run.atomic import atomic_file, write_json
 
 RESULTS_FILE = "results.json"
 PREDICTIONS_FILE = "predictions.parquet"

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from erc_core.evaluation.scores import score
+from erc_core.inference.feature_set import FeatureSet
+from erc_core.inference.predict import Predictions, predict
 from erc_core.params.model import ModelParams
 from erc_core.params.peers import MultiEmoParams, ScfaParams
 from erc_core.params.schema import Params
@@ -24,9 +26,7 @@ from erc_core.peers.task import DialogueFeatures, DialogueTask
 from erc_core.study.results import Run
 from erc_core.training.build import build_model
 from erc_core.training.checkpoint import Checkpoint
-from erc_core.training.features import FeatureSet
 from erc_core.training.loop import Trainer, seed_everything
-from erc_core.training.predict import Predictions, predict
 from erc_core.training.task import Task, UtteranceTask
 
 TIMED_UTTERANCES = 30

@@ -4,12 +4,12 @@ import math
 
 import torch
 
+from erc_core.inference.feature_set import FeatureSet
+from erc_core.models.backbones import make_bert, make_vit
+from erc_core.models.build import make_classifier
 from erc_core.models.config import ModelConfig
-from erc_core.models.make import make_classifier
 from erc_core.models.streams import UtteranceClassifier
-from erc_core.models.transformers import make_bert, make_vit
 from erc_core.params.schema import Params
-from erc_core.training.features import FeatureSet
 
 
 def max_mel_frames(params: Params) -> int:

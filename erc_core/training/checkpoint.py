@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from erc_core.scratch import scratch_folder
-from erc_core.store.atomic import atomic_file
+from erc_core.run.atomic import atomic_file
+from erc_core.run.scratch import scratch_folder
 
 
 def run_key(inputs: Iterable[Path], settings: dict[str, Any]) -> str:
@@ -28,7 +28,7 @@ def run_keys(inputs: Iterable[Path], settings: Iterable[dict[str, Any]]) -> list
     content = hashlib.blake2b(digest_size=10)
     core = Path(__file__).parents[1]
     code = sorted(
-        path for folder in ("models", "losses", "training", "peers") for path in (core / folder).rglob("*.py")
+        path for folder in ("models", "inference", "training", "peers") for path in (core / folder).rglob("*.py")
     )
     for path in (*inputs, *code):
         with path.open("rb") as file:

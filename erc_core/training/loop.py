@@ -14,9 +14,9 @@ from transformers import get_scheduler
 
 from erc_core.errors import ErcError
 from erc_core.evaluation.scores import score
-from erc_core.losses.total import Losses
 from erc_core.params.training import ResolvedTraining, TrainParams
 from erc_core.training.checkpoint import Checkpoint
+from erc_core.training.losses import Losses
 from erc_core.training.processes import ALONE, Processes
 from erc_core.training.task import Task
 

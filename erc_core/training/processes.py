@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from erc_core.errors import ErcError
-from erc_core.stage import launched_processes
+from erc_core.run.stage import launched_processes
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from erc_core.losses.total import Losses, training_loss
+from erc_core.inference.batching import training_batches
+from erc_core.inference.feature_set import FeatureSet
+from erc_core.inference.precision import autocast_dtype
+from erc_core.inference.predict import Predictions, lengths_for_batching, predict
 from erc_core.models.batch import Batch, Output
 from erc_core.models.spec_augment import SpecAugment
 from erc_core.models.streams import UtteranceClassifier
 from erc_core.params.model import ICLParams
 from erc_core.params.training import ResolvedTraining, TrainParams
-from erc_core.training.batching import training_batches
-from erc_core.training.features import FeatureSet
-from erc_core.training.parts import backward_in_parts
-from erc_core.training.precision import autocast_dtype
-from erc_core.training.predict import Predictions, lengths_for_batching, predict
+from erc_core.training.accumulate import backward_in_parts
+from erc_core.training.losses import Losses, training_loss
 from erc_core.training.processes import ALONE, Processes
 
 

@@ -14,9 +14,9 @@ import torch
 from small_models import EXTRACTOR_HEADS, EXTRACTOR_LAYERS, HEADS, LABELS, N_MELS, PATCH, TEXT_WIDTH
 from torch import Tensor
 
+from erc_core.models.backbones import BertStack, VitStack
 from erc_core.models.batch import Batch
 from erc_core.models.streams import UtteranceClassifier
-from erc_core.models.transformers import BertStack, VitStack
 
 BERT_EPS, VIT_EPS, TORCH_EPS = 1e-12, 1e-6, 1e-5  # of the layer norms: BERT's, timm's, torch's
 

@@ -25,13 +25,13 @@ from small_models import (
 from torch import Tensor, nn
 
 from erc_core.errors import ErcError
+from erc_core.models.backbones import make_bert, make_vit
 from erc_core.models.batch import Batch, Output
+from erc_core.models.build import make_classifier
 from erc_core.models.classifier import JFMClassifier
 from erc_core.models.fusions.cfa import CFAFusion
 from erc_core.models.fusions.concatenate import ConcatenateFusion
 from erc_core.models.fusions.late import LateFusion
-from erc_core.models.make import make_classifier
-from erc_core.models.transformers import make_bert, make_vit
 
 SEPARATE = ["late", "cfa", "concatenate"]
 TOKENS, FRAMES = [5, 2, 7, 3], [30, 0, 9, 3]  # the longest clip, none, partial patches, shorter than a patch

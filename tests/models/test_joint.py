@@ -12,8 +12,8 @@ from small_models import run_bert, run_vit
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from erc_core.models.backbones import make_bert, make_vit
 from erc_core.models.joint import JointBlock
-from erc_core.models.transformers import make_bert, make_vit
 from erc_core.params.backbones import TransformerSizes
 
 WIDTH, HEADS = 12, 3

@@ -30,11 +30,11 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, BertConfig, BertForMaskedLM, BertModel, RobertaConfig, RobertaModel
 
 from erc_core.errors import ErcError
-from erc_core.features.embedding import make_text_encoder
-from erc_core.models.make import make_classifier
+from erc_core.models.backbones import BertStack, VitStack, make_bert, make_vit, vit_from_architecture
+from erc_core.models.build import make_classifier
 from erc_core.models.streams import UtteranceClassifier
-from erc_core.models.transformers import BertStack, VitStack, make_bert, make_vit, vit_from_architecture
 from erc_core.params.backbones import PretrainedTextEncoder
+from erc_core.text.encoder import make_text_encoder
 
 TEXT_KEY = "backbones.test.text_encoder"
 

@@ -21,10 +21,10 @@ from small_models import (
 )
 
 from erc_core.errors import ErcError
+from erc_core.models.backbones import BertStack, VitStack, make_bert, make_vit
 from erc_core.models.batch import Batch
 from erc_core.models.save import load_model, save_model
 from erc_core.models.streams import UtteranceClassifier
-from erc_core.models.transformers import BertStack, VitStack, make_bert, make_vit
 
 DESCRIPTION = {"dataset": "demo", "features": {"mel": {"n_mels": N_MELS}}}
 VARIANTS = [

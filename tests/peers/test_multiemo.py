@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor
 
+from erc_core.inference.dialogues import DialogueBatch, DialogueOutput
 from erc_core.params.peers import MultiEmoParams
-from erc_core.peers.batch import DialogueBatch, DialogueOutput
 from erc_core.peers.multiattn import MultiAttn, MultiAttnLayer
 from erc_core.peers.multiemo import MultiEMO
 from erc_core.peers.soft_hgr import soft_hgr_loss

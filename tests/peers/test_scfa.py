@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from small_models import randomize
 from torch import Tensor, nn
 
+from erc_core.inference.dialogues import DialogueBatch
 from erc_core.params.peers import ScfaParams
-from erc_core.peers.batch import DialogueBatch
 from erc_core.peers.scfa import SCFA, speaker_masks
 
 TEXT, SPEECH, WIDTH, HEADS, LAYERS, LABELS = 5, 7, 6, 2, 2, 4

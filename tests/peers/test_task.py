@@ -5,14 +5,14 @@ import torch
 from made_up_features import EMOTIONS
 from torch import nn
 
-from erc_core.losses.total import Losses
+from erc_core.inference.dialogues import DialogueOutput
+from erc_core.inference.feature_set import FeatureSet
 from erc_core.params.training import resolve_training
-from erc_core.peers.batch import DialogueOutput
 from erc_core.peers.task import DialogueFeatures, DialogueTask
 from erc_core.store.ragged import RaggedReader
 from erc_core.training.checkpoint import Checkpoint
-from erc_core.training.features import FeatureSet
 from erc_core.training.loop import Trainer
+from erc_core.training.losses import Losses
 
 CPU = torch.device("cpu")
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from closure import ROOT
 
-from erc_core.features.shards import Shard
 from erc_core.params.load import load_params
+from erc_core.speech.shards import Shard
 from erc_core.store.ragged import RaggedReader, RaggedWriter
 from stages.mel import BLOCK, mel_shard
 

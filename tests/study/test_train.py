@@ -2,10 +2,10 @@ import pytest
 import torch
 from made_up_features import EMOTIONS
 
+from erc_core.inference.feature_set import FeatureSet
 from erc_core.peers.task import DialogueFeatures
 from erc_core.study.train import Corpus, train_point
 from erc_core.training.checkpoint import Checkpoint
-from erc_core.training.features import FeatureSet
 
 CPU = torch.device("cpu")
 

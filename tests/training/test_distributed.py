@@ -20,18 +20,18 @@ from safetensors.torch import load_file
 from torch import nn
 
 from erc_core.errors import ErcError
-from erc_core.losses.icl import icl_loss
-from erc_core.losses.total import training_loss
+from erc_core.inference.feature_set import FeatureSet
 from erc_core.models.batch import Output
 from erc_core.params.load import load_params
 from erc_core.params.model import ICLParams
 from erc_core.params.training import resolve_training
-from erc_core.study.apart import run_apart
+from erc_core.study.forks import run_apart
+from erc_core.training.accumulate import backward_in_parts
 from erc_core.training.build import build_model
 from erc_core.training.checkpoint import Checkpoint
-from erc_core.training.features import FeatureSet
+from erc_core.training.icl import icl_loss
 from erc_core.training.loop import Trainer, seed_everything
-from erc_core.training.parts import backward_in_parts
+from erc_core.training.losses import training_loss
 from erc_core.training.processes import ALONE, join_processes
 from erc_core.training.task import UtteranceTask
 from stages import train

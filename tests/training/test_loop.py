@@ -4,13 +4,13 @@ import torch
 from made_up_features import EMOTIONS, write_features
 
 from erc_core.errors import ErcError
+from erc_core.inference.feature_set import FeatureSet
+from erc_core.inference.precision import autocast_dtype
+from erc_core.inference.predict import predict
 from erc_core.params.training import resolve_training
 from erc_core.training.build import build_model, max_mel_frames
 from erc_core.training.checkpoint import Checkpoint, run_key
-from erc_core.training.features import FeatureSet
 from erc_core.training.loop import Trainer, seed_everything
-from erc_core.training.precision import autocast_dtype
-from erc_core.training.predict import predict
 from erc_core.training.task import UtteranceTask
 
 CPU = torch.device("cpu")

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from erc_core.corpora.demo.script import Dialogue, Turn, write_script
 from erc_core.corpora.demo.voice import SAMPLE_RATE, Voice
-from erc_core.corpora.meld_layout import CLIP_FOLDERS
-from erc_core.corpora.table import SPLITS
-from erc_core.parallel import map_ordered
+from erc_core.corpora.meld.layout import CLIP_FOLDERS
 from erc_core.params.data import DemoParams
 from erc_core.params.training import ParallelParams
-from erc_core.progress import progress
-from erc_core.store.atomic import atomic_folder
+from erc_core.run.atomic import atomic_folder
+from erc_core.run.pools import map_ordered
+from erc_core.run.progress import progress
+from erc_core.store.utterances import SPLITS
 
 COLUMNS = (
     "Sr No.", "Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID", "Season", "Episode",

@@ -18,8 +18,8 @@ from numpy.random import Generator, SeedSequence
 
 from erc_core.corpora.demo.grammar import WORD_SETS, Words, write_sentence
 from erc_core.corpora.demo.prosody import PROSODIES, Manner, Prosody, Speaker, draw_manner
-from erc_core.corpora.table import SPLITS
 from erc_core.params.data import DemoParams
+from erc_core.store.utterances import SPLITS
 
 Emotion = Literal["neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear"]
 EMOTIONS: tuple[Emotion, ...] = get_args(Emotion)

@@ -3,12 +3,12 @@
 import torch
 from torch import nn
 
+from erc_core.models.backbones import VitStack
 from erc_core.models.batch import Batch, Output
 from erc_core.models.config import ModelConfig
 from erc_core.models.cross_attention import CrossModalFusionAttention
 from erc_core.models.fusions.separate import SeparateVit
 from erc_core.models.pooling import masked_mean
-from erc_core.models.transformers import VitStack
 
 
 class CFAFusion(SeparateVit):

@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
+from erc_core.models.backbones import VitStack
 from erc_core.models.batch import Batch, Output
 from erc_core.models.config import ModelConfig
 from erc_core.models.fusions.separate import SeparateVit
-from erc_core.models.transformers import VitStack
 
 
 class ConcatenateFusion(SeparateVit):

@@ -1,9 +1,9 @@
 """Late fusion, `w/o JFM` of Table 2: two models side by side, of which only the logits meet."""
 
+from erc_core.models.backbones import VitStack
 from erc_core.models.batch import Batch, Output
 from erc_core.models.config import ModelConfig
 from erc_core.models.fusions.separate import SeparateVit
-from erc_core.models.transformers import VitStack
 
 
 class LateFusion(SeparateVit):

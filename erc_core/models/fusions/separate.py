@@ -1,9 +1,9 @@
 """What the stand-ins for the JFM in Tables 2 and 3 have in common: text features, and the mel through a ViT of its own."""
 
 from erc_core.errors import ErcError
+from erc_core.models.backbones import VitStack
 from erc_core.models.config import ModelConfig
 from erc_core.models.streams import UtteranceClassifier
-from erc_core.models.transformers import VitStack
 
 
 class SeparateVit(UtteranceClassifier):

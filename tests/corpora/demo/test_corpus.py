@@ -12,11 +12,11 @@ from pools import processes
 from erc_core.corpora.demo import corpus
 from erc_core.corpora.demo.corpus import COLUMNS, DAMAGES, choose_damages, sentiment, speak_corpus
 from erc_core.corpora.demo.script import write_script
-from erc_core.corpora.meld_layout import CLIP_FOLDERS
+from erc_core.corpora.meld.layout import CLIP_FOLDERS
 from erc_core.corpora.readers import read_corpus
 from erc_core.errors import ErcError
-from erc_core.features.audio import load_clip
 from erc_core.params.data import AudioParams, MeldIngest
+from erc_core.speech.audio import load_clip
 
 AUDIO = AudioParams(sample_rate=16000, downmix="center", min_seconds=0.1, max_seconds=20.0, silence_dbfs=-65.0)
 

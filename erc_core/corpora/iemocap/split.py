@@ -1,0 +1,115 @@
+"""Who trains, validates and tests in IEMOCAP: leave one session out, and the check that no test speaker is heard before.
+
+Fold k tests on session k. Each session is two actors who are in no other, so the test speakers are new to the model.
+
+Validation is whole dialogues of the four training sessions: the list that published work shares where it applies (six
+classes, fold 5), a seeded choice otherwise. With two actors a session, who both speak in every dialogue, the dialogues held
+back necessarily share their speakers with the dialogues that train. To keep speakers apart in all three splits, a whole
+session would have to validate: a quarter of the training data, another protocol than the published results follow, and
+scores that cannot be compared with them. So "no speaker is in two splits" means here:
+
+- no speaker of test is in train or dev, and no dialogue is in two splits: checked at every ingest, an error otherwise;
+- train and dev share speakers, a number that the data card states (8 in a full release). This makes the validation score
+  kinder than the test score; it chooses the epoch, and is never reported as a result.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from functools import partial
+from itertools import combinations
+
+import polars as pl
+
+from erc_core.corpora.iemocap.files import DIALOGUE
+from erc_core.errors import ErcError
+from erc_core.params.data import IemocapIngest
+from erc_core.store.utterances import SPLITS
+
+COMMON_DEV_DIALOGUES = (
+    "Ses01M_impro01",
+    "Ses01M_script03_1",
+    "Ses02F_impro02",
+    "Ses02F_impro07",
+    "Ses02M_script01_2",
+    "Ses03F_impro01",
+    "Ses03M_impro02",
+    "Ses03M_impro08a",
+    "Ses03M_script02_2",
+    "Ses03M_script03_2",
+    "Ses04F_impro07",
+    "Ses04F_script02_1",
+)
+
+
+def session_of(dialogue: str) -> int:
+    """Return the session's number, 1 to 5, from the dialogue's name."""
+    match = DIALOGUE.fullmatch(dialogue)
+    if match is None:
+        raise ValueError(f"{dialogue!r} is no name of an IEMOCAP dialogue")
+    return int(match["session"])
+
+
+def has_common_list(params: IemocapIngest) -> bool:
+    """Whether published work shares a list of validation dialogues for these parameters."""
+    return params.classes == 6 and params.fold == 5
+
+
+def split_dialogues(dialogues: Iterable[str], params: IemocapIngest) -> dict[str, str]:
+    """Assign every dialogue to a split.
+
+    The seeded choice takes the same share of each training session, at least one dialogue and never all. A dialogue's
+    place in it depends on the seed and its own name alone: not on the order of files, the fold, or a library's version.
+
+    Args:
+        dialogues: Names of the dialogues that have utterances, each once.
+        params: classes and fold choose the protocol, seed and dev_share the seeded choice.
+
+    Returns:
+        Dialogue -> train, dev or test.
+    """
+    splits = {name: "test" if session_of(name) == params.fold else "train" for name in dialogues}
+    training = [name for name, split in splits.items() if split == "train"]
+    if has_common_list(params):
+        dev = [name for name in training if name in COMMON_DEV_DIALOGUES]
+    else:
+        dev = []
+        for session in sorted({session_of(name) for name in training}):
+            names = [name for name in training if session_of(name) == session]
+            names.sort(key=partial(_draw, params.seed))
+            dev += names[: min(max(1, round(params.dev_share * len(names))), len(names) - 1)]
+    return splits | dict.fromkeys(dev, "dev")
+
+
+def _draw(seed: int, dialogue: str) -> bytes:
+    """Return a dialogue's place in the seeded choice."""
+    return hashlib.sha256(f"{seed} {dialogue}".encode()).digest()
+
+
+def check_speakers(utterances: pl.DataFrame, source: str) -> int:
+    """Check that nobody who is tested was heard before; see the module.
+
+    Args:
+        utterances: Columns split, dialogue_id and speaker.
+        source: The corpus, for the message.
+
+    Returns:
+        The number of speakers that train and dev share.
+
+    Raises:
+        ErcError: A speaker of test is in train or dev, or a dialogue is in two splits.
+    """
+    for first, second in combinations(SPLITS, 2):
+        columns = ("dialogue_id", "speaker") if "test" in (first, second) else ("dialogue_id",)
+        for column in columns:
+            shared = sorted(_values(utterances, first, column) & _values(utterances, second, column))
+            if shared:
+                what = "dialogue" if column == "dialogue_id" else "speaker"
+                raise ErcError(
+                    f"{source}: {len(shared)} {what}s are in both {first} and {second}, such as {shared[0]!r}: "
+                    f"scores on this split would not be those of unseen {what}s; nothing was written"
+                )
+    return len(_values(utterances, "train", "speaker") & _values(utterances, "dev", "speaker"))
+
+
+def _values(utterances: pl.DataFrame, split: str, column: str) -> set[str]:
+    return set(utterances.filter(pl.col("split") == split)[column])

@@ -1,0 +1,58 @@
+"""One road from raw text and audio to what the model reads; the feature stages run its pieces over a corpus."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from erc_core.params.data import AudioParams, MelParams, TextParams
+from erc_core.speech.audio import Sound, load_clip, prepare_clip
+from erc_core.speech.mel import LogMel
+from erc_core.speech.samples import to_float
+from erc_core.store.clips import ClipStatus
+from erc_core.text.encoder import FrozenTextEncoder
+from erc_core.text.tokens import tokenize
+
+
+@dataclass(frozen=True)
+class UtteranceFeatures:
+    """What the model reads of one utterance.
+
+    Attributes:
+        text: (T, D) float16, the frozen encoder's token-level output.
+        mel: (frames, n_mels) float16 log-mel; no frames where there is no usable speech.
+        status: What became of the clip.
+        detail: The reason in words, where the clip is not ordinary.
+    """
+
+    text: NDArray[np.float16]
+    mel: NDArray[np.float16]
+    status: ClipStatus
+    detail: str
+
+
+class FeatureRoad:
+    """Features of single utterances in memory, by the same code and parameters as the cached ones."""
+
+    def __init__(
+        self, audio: AudioParams, mel: MelParams, text: TextParams, tokenizer: Tokenizer, encoder: FrozenTextEncoder
+    ) -> None:
+        self.audio = audio
+        self.text = text
+        self.tokenizer = tokenizer
+        self.encoder = encoder
+        self.log_mel = LogMel(mel, audio.sample_rate)
+
+    def utterance(self, text: str, speech: Path | Sound | None) -> UtteranceFeatures:
+        """Return the features of one utterance.
+
+        Args:
+            text: What was said.
+            speech: A file, decoded samples, or None where there is no speech.
+        """
+        clip = prepare_clip(speech, self.audio) if isinstance(speech, Sound) else load_clip(speech, self.audio)
+        tokens = tokenize(self.tokenizer, [text], self.text.max_tokens)
+        encoded = self.encoder([tokens[0].ids], batch_size=1)
+        return UtteranceFeatures(encoded[0], self.log_mel(to_float(clip.samples)), clip.status, clip.detail)

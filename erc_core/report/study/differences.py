@@ -1,0 +1,165 @@
+"""A row of a table against the table's reference: paired over seeds, and paired over test dialogues.
+
+The paired t test compares the scores of single trainings; the bootstrap compares the predictions averaged over the seeds,
+which are those of an ensemble and score a little higher than a single training does. So there are two differences, each
+with its own p value. Holm's correction is over one family: all rows of one table, for one score and one of the two tests.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from erc_core.errors import ErcError
+from erc_core.params.training import EvaluateParams
+from erc_core.report.study.statistics import holm, paired_dialogue_bootstrap, paired_t, seed_summary
+from erc_core.study.results import PointResults, VariantResults
+
+METRICS = ("acc", "wf1")
+# A corrected p value of the t test below this gives a star, as in the paper
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One score of a row minus that of the reference, fractions from -1 to 1.
+
+    Attributes:
+        mean: Mean over the seeds that both have.
+        p_t: Of the paired t test over these seeds; None with one seed.
+        averaged: Of the predictions averaged over these seeds.
+        low: Lower end of the interval of `averaged`, from resampled dialogues; None with a single dialogue.
+        high: Upper end.
+        p_bootstrap: Of `averaged`, from the same resamples; None with a single dialogue.
+        p_t_holm: p_t after Holm's correction over the table.
+        p_bootstrap_holm: p_bootstrap after Holm's correction over the table.
+    """
+
+    mean: float
+    p_t: float | None
+    averaged: float
+    low: float | None
+    high: float | None
+    p_bootstrap: float | None
+    p_t_holm: float | None = None
+    p_bootstrap_holm: float | None = None
+
+    @property
+    def star(self) -> bool:
+        """Whether the corrected t test says that the row differs from the reference."""
+        return self.p_t_holm is not None and self.p_t_holm < ALPHA
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a point of a variant with the variant's predictions on the test split."""
+
+    results: VariantResults
+    point: PointResults
+    predictions: pl.DataFrame
+
+    @property
+    def seeds(self) -> list[int]:
+        """Its seeds, ascending."""
+        return sorted(run.seed for run in self.point.runs)
+
+    def scores(self, metric: str, seeds: Sequence[int]) -> list[float]:
+        """Return a score of each of some seeds, in their order."""
+        by_seed = {run.seed: float(getattr(run, metric)) for run in self.point.runs}
+        return [by_seed[seed] for seed in seeds]
+
+    def averaged(self, seeds: Sequence[int]) -> pl.DataFrame:
+        """Return the mean of the probabilities over some seeds: one row per utterance, sorted by its id.
+
+        Raises:
+            ErcError: A seed has not predicted every utterance, or not every class.
+        """
+        rows = self.predictions.filter(pl.col("point") == self.point.point, pl.col("seed").is_in(seeds))
+        probabilities = [f"p_{label}" for label in self.results.labels]
+        if not set(probabilities) <= set(rows.columns):
+            raise self._damaged("a class")
+        table = (
+            rows.group_by("utterance_id")
+            .agg(
+                pl.col("dialogue_id", "emotion").first(),
+                pl.col(probabilities).cast(pl.Float64).mean(),
+                pl.col("seed").n_unique().alias("n_seeds"),
+            )
+            .sort("utterance_id")
+        )
+        if table.is_empty() or (table["n_seeds"] != len(seeds)).any():
+            raise self._damaged("utterances of a seed")
+        return table
+
+    def _damaged(self, lacking: str) -> ErcError:
+        return ErcError(
+            f"study variant {self.results.variant!r}: its predictions lack {lacking} that its results have; make both "
+            "again with `dvc repro --force study`"
+        )
+
+
+def same_utterances(a: Side, b: Side) -> bool:
+    """Return whether both sides were tested on the same utterances with the same gold labels."""
+    tested = [
+        side.predictions.filter(pl.col("point") == side.point.point)
+        .select("utterance_id", "dialogue_id", "emotion")
+        .unique()
+        .sort("utterance_id")
+        for side in (a, b)
+    ]
+    return tested[0].equals(tested[1])
+
+
+def compare(row: Side, reference: Side, evaluate: EvaluateParams) -> dict[str, Difference]:
+    """Compare a row with the reference on the seeds that both have.
+
+    Args:
+        row: The row's side.
+        reference: The reference's, tested on the same utterances.
+        evaluate: Number of resamples, confidence and seed of the bootstrap.
+
+    Returns:
+        By metric, without correction; nothing where no seed is in both.
+    """
+    seeds = [seed for seed in row.seeds if seed in reference.seeds]
+    if not seeds:
+        return {}
+    ours, theirs = row.averaged(seeds), reference.averaged(seeds)
+    labels = row.results.labels
+    probabilities = [f"p_{label}" for label in labels]
+    bootstrap = paired_dialogue_bootstrap(
+        ours["dialogue_id"].to_list(),
+        ours["emotion"].to_list(),
+        ours.select(probabilities).to_numpy(),
+        theirs.select(probabilities).to_numpy(),
+        labels,
+        samples=evaluate.bootstrap_samples,
+        confidence=evaluate.confidence,
+        seed=evaluate.seed,
+    )
+    found = {}
+    for metric in METRICS:
+        a, b = row.scores(metric, seeds), reference.scores(metric, seeds)
+        mean = seed_summary([x - y for x, y in zip(a, b, strict=True)], evaluate.confidence).mean
+        paired = getattr(bootstrap, metric)
+        found[metric] = Difference(mean, paired_t(a, b), paired.difference, paired.low, paired.high, paired.p)
+    return found
+
+
+def corrected(differences: Sequence[Mapping[str, Difference]]) -> list[dict[str, Difference]]:
+    """Correct the p values of one table, score by score and test by test.
+
+    Args:
+        differences: Of each row by metric; empty where nothing was compared, which does not count as a comparison.
+
+    Returns:
+        The same with p_t_holm and p_bootstrap_holm.
+    """
+    found = [dict(row) for row in differences]
+    for metric in METRICS:
+        compared = [row for row in found if metric in row]
+        t = holm([row[metric].p_t for row in compared])
+        bootstrap = holm([row[metric].p_bootstrap for row in compared])
+        for row, p_t, p_bootstrap in zip(compared, t, bootstrap, strict=True):
+            row[metric] = replace(row[metric], p_t_holm=p_t, p_bootstrap_holm=p_bootstrap)
+    return found

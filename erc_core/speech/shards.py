@@ -1,0 +1,159 @@
+"""Features shard by shard: each shard is written apart, by whichever worker, and all are merged in the order of the table.
+
+The parts of a run lie in the scratch folder until the stage is done, so a stage that was killed does only what is missing.
+A part is named after what decides its content: utterances, inputs, parameters, code and versions of packages. Inputs count
+by name, size and time of change: reading a corpus to see whether it changed would take as long as much of the work.
+"""
+
+import hashlib
+import json
+import shutil
+import socket
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from erc_core.errors import ErcError
+from erc_core.params.training import ParallelParams
+from erc_core.run.atomic import write_json
+from erc_core.run.pools import map_ordered
+from erc_core.run.scratch import scratch_folder
+from erc_core.store.ragged import Attribute, RaggedWriter, merge_ragged
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Utterances that are worked on together.
+
+    Attributes:
+        number: Position among the shards of the corpus.
+        ids: Of the utterances, in the order of the table.
+        inputs: The files that their features are made from, under absolute paths; None where there is none.
+        details: What else decides the features, JSON-ready.
+    """
+
+    number: int
+    ids: Sequence[str]
+    inputs: Sequence[Path | None]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"shard {self.number} ({self.ids[0]} to {self.ids[-1]})"
+
+
+ShardWork = Callable[[Shard, RaggedWriter], Any]
+"""Appends the frames of the shard's utterances, in their order, and returns notes about them, JSON-ready."""
+
+
+class ShardedFeature:
+    """The parts of one feature of a corpus, and the file that they become. Use as a context manager.
+
+    Parts are forgotten when the block ends without an error; otherwise the next run of the same work takes them up.
+    """
+
+    def __init__(
+        self, name: str, *, code: str, settings: Mapping[str, Any], dtype: DTypeLike, width: int | None
+    ) -> None:
+        """Name the work.
+
+        Args:
+            name: The stage and the dataset.
+            code: Hash of the code that makes the frames, and of the packages under it; see run.provenance.code_hash.
+            settings: Parameters that decide the frames, JSON-ready.
+            dtype: See RaggedWriter.
+            width: See RaggedWriter.
+        """
+        self._layout: dict[str, Any] = {"dtype": np.dtype(dtype).name, "width": width}
+        key = _hash([code, dict(settings), self._layout])
+        # absolute, as workers elsewhere have working folders of their own
+        self.folder = scratch_folder("features").absolute() / f"{name}-{key}"
+        self._parts: list[Path] = []
+
+    def make(
+        self, work: ShardWork, shards: Sequence[Shard], parallel: ParallelParams, *, least: int = 1
+    ) -> Iterator[Any]:
+        """Make the parts that are missing, and yield the notes of every shard, in order.
+
+        Args:
+            work: Makes the frames of a shard; can be pickled.
+            shards: All of the corpus.
+            parallel: Section parallel of params.yaml.
+            least: See map_ordered.
+        """
+        self._parts.clear()
+        make_one = partial(make_part, folder=self.folder, work=work, layout=self._layout)
+        for name, notes in map_ordered(make_one, shards, parallel, least=least):
+            self._parts.append(self.folder / name)
+            yield notes
+
+    def merge(self, target: Path, attributes: Mapping[str, Attribute]) -> None:
+        """Join the parts into the file; see merge_ragged."""
+        merge_ragged(target, self._parts, **self._layout, attributes=attributes)
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def make_part(shard: Shard, folder: Path, work: ShardWork, layout: Mapping[str, Any]) -> tuple[str, Any]:
+    """Make the part of a shard, on a worker, unless it is there and whole; return its name and the notes.
+
+    Raises:
+        ErcError: The folder cannot be seen from this machine.
+    """
+    if not folder.is_dir():
+        raise ErcError(
+            f"{folder}: cannot be seen on {socket.gethostname()}; workers need the project's folder, and the one in "
+            "ERC_SCRATCH where it is set, on a shared file system under the same path"
+        )
+    name = f"{shard.number:06d}-{_hash([list(shard.ids), dict(shard.details), *map(_stamp, shard.inputs)])}"
+    part, record = folder / f"{name}.h5", folder / f"{name}.json"
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+        if found["checksum"] == _checksum(part):
+            return part.name, found["notes"]
+    except (OSError, ValueError):
+        pass  # not made yet, or damaged when a machine went down
+    # names of their own: two machines may be at the same shard, if one of them was taken for dead
+    fresh = folder / f"{name}.{uuid.uuid4().hex}.h5"
+    with RaggedWriter(fresh, **layout, attributes={}) as writer:
+        notes = work(shard, writer)
+    write_json(fresh.with_suffix(".json"), {"checksum": _checksum(fresh), "notes": notes})
+    fresh.replace(part)
+    fresh.with_suffix(".json").replace(record)
+    return part.name, notes
+
+
+def _stamp(path: Path | None) -> list[Any]:
+    """Return what tells a file from another one of its name."""
+    try:
+        status = path.stat() if path else None
+    except OSError:
+        status = None
+    return [path.name, status.st_size, status.st_mtime_ns] if path and status else []
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
+def _hash(content: Any) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=10).hexdigest()

@@ -1,0 +1,142 @@
+"""The frozen text encoder: token-level output of one of its layers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModel, PreTrainedModel, RobertaConfig, RobertaModel
+
+from erc_core.errors import ErcError
+from erc_core.params.backbones import PretrainedTextEncoder, TextEncoderFromConfig, TextEncoderParams
+from erc_core.run.hub import loading_pretrained
+
+POSITION_SHARE = 0.1  # of a random encoder: the size of a position's embedding beside a word's
+MAX_POSITIONS = 514  # RoBERTa's 512 tokens, and two positions that its padding uses
+
+
+class FrozenTextEncoder:
+    """A pretrained language model, read at one layer, never trained."""
+
+    def __init__(self, model: PreTrainedModel, device: torch.device) -> None:
+        """Take a model whose last layer is the one to read.
+
+        Args:
+            model: A transformers encoder without layers after the one to read.
+            device: Where to run it; half precision on a GPU.
+        """
+        self.model = model.to(device)  # type: ignore[arg-type]
+        self.model.train(mode=False)
+        self.model.requires_grad_(requires_grad=False)
+        self.device = device
+        self.pad_id = model.config.pad_token_id or 0
+
+    @property
+    def width(self) -> int:
+        """D of the output."""
+        width: int = self.model.config.hidden_size
+        return width
+
+    @torch.inference_mode()
+    def __call__(self, utterances: Sequence[NDArray[np.int32]], batch_size: int) -> list[NDArray[np.float16]]:
+        """Encode utterances, batched by length so that little is padded.
+
+        Args:
+            utterances: Token ids, (T,) each.
+            batch_size: Utterances per forward pass.
+
+        Returns:
+            (T, D) float16 for each utterance, in the order given.
+        """
+        encoded: list[NDArray[np.float16]] = [np.zeros((0, self.width), np.float16)] * len(utterances)
+        by_length = sorted(range(len(utterances)), key=lambda index: (len(utterances[index]), index))
+        for start in range(0, len(by_length), batch_size):
+            batch = by_length[start : start + batch_size]
+            lengths = [len(utterances[index]) for index in batch]
+            ids = np.full((len(batch), max(lengths)), self.pad_id, np.int64)
+            for row, index in enumerate(batch):
+                ids[row, : lengths[row]] = utterances[index]
+            mask = np.arange(max(lengths)) < np.asarray(lengths)[:, None]
+            with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
+                output = self.model(
+                    input_ids=torch.from_numpy(ids).to(self.device),
+                    attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self.device),
+                ).last_hidden_state
+            half = output.to(torch.float16).cpu().numpy()
+            for row, index in enumerate(batch):
+                encoded[index] = half[row, : lengths[row]].copy()
+        return encoded
+
+
+def make_text_encoder(params: TextEncoderParams, key: str, vocab_size: int) -> PreTrainedModel:
+    """Return the frozen encoder, cut after the layer to read.
+
+    Args:
+        params: backbones.<backbone>.text_encoder.
+        key: Its place in params.yaml, for messages.
+        vocab_size: Of the tokenizer; sizes an encoder that is made from a configuration.
+
+    Raises:
+        ErcError: Pretrained weights cannot be found or read, or the layer does not exist.
+    """
+    if isinstance(params, PretrainedTextEncoder):
+        return _pretrained(params, key)
+    return _from_config(params, vocab_size)
+
+
+def load_text_encoder(folder: Path) -> PreTrainedModel:
+    """Read an encoder that was made from a configuration and saved with save_pretrained.
+
+    Raises:
+        ErcError: The folder holds no encoder, or a damaged one.
+    """
+    if not (folder / "config.json").is_file():
+        raise ErcError(f"{folder}: holds no encoder; the stage embed makes it: run `dvc repro`")
+    try:
+        # without the pooling layer, which was not saved: making one would use up random numbers, and warn
+        return RobertaModel.from_pretrained(str(folder), add_pooling_layer=False)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ErcError(f"{folder}: damaged ({reason}); delete it and run `dvc repro`") from None
+
+
+def _pretrained(params: PretrainedTextEncoder, key: str) -> PreTrainedModel:
+    with loading_pretrained(params.name, f"{key}.name"):
+        config = AutoConfig.from_pretrained(params.name)
+        if params.layer > config.num_hidden_layers:
+            raise ErcError(f"{key}.layer = {params.layer}: {params.name!r} has layers 1 to {config.num_hidden_layers}")
+        # layers after the one to read are never built: roberta-large at layer 12 costs half
+        config.num_hidden_layers = params.layer
+        model: PreTrainedModel
+        # left to itself, transformers keeps the precision of the file, and makes up weights that the file does not have
+        model, report = AutoModel.from_pretrained(
+            params.name, config=config, dtype=torch.float32, output_loading_info=True
+        )
+    missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise ErcError(f"{key}.name = {params.name!r}: has no weights for {missing[0]} ({len(missing)} such)")
+    return model
+
+
+def _from_config(params: TextEncoderFromConfig, vocab_size: int) -> PreTrainedModel:
+    config = RobertaConfig(
+        vocab_size=vocab_size,
+        hidden_size=params.width,
+        num_hidden_layers=params.layer,
+        num_attention_heads=params.heads,
+        intermediate_size=round(params.width * params.mlp_ratio),
+        max_position_embeddings=MAX_POSITIONS,
+        bos_token_id=0,
+        pad_token_id=1,
+        eos_token_id=2,
+        # with BERT's 0.02 and this width, a token's output hardly depends on its context (0.7%, here 20% at width 64)
+        initializer_range=1.0 / np.sqrt(params.width),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(params.seed)
+        model = RobertaModel(config, add_pooling_layer=False)
+        # a trained encoder tells words apart before places; random ones of equal size would drown the word in its place
+        torch.nn.init.normal_(model.embeddings.position_embeddings.weight, std=POSITION_SHARE / np.sqrt(params.width))
+        return model

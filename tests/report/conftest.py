@@ -1,0 +1,144 @@
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from made_up_study import study_params, write_study
+
+from erc_core.evaluation.write import evaluate_predictions
+from erc_core.params.load import load_params
+from erc_core.params.schema import Params
+from erc_core.params.study import StudyParams
+from erc_core.report.page.document import Drawn
+from erc_core.report.study.tables import StudySource, StudyTable, make_tables
+from erc_core.study.results import read_predictions, read_results
+
+LABELS = ["neutral", "joy", "anger", "fear"]
+
+
+@pytest.fixture(scope="session")
+def placeholders() -> dict[str, Drawn]:
+    """Return what stands for figures where a test is about the text around them."""
+    return {
+        name: Drawn(f"figures/demo/{name}.png", "data:image/svg+xml;base64,", 7.0, 3.0)
+        for name in ("confusion", "confusion_shared", "learning", "classes", "per_class", "n_blocks", "joint_len")
+    }
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    repository = load_params(Path(__file__).parents[2] / "params.yaml")
+    evaluate = repository.evaluate.model_copy(update={"bootstrap_samples": 200, "confidence": 0.9})
+    report = repository.report.model_copy(update={"title": "A report", "top_errors": 3})
+    return repository.model_copy(update={"datasets": ["demo"], "evaluate": evaluate, "report": report})
+
+
+@pytest.fixture(scope="session")
+def make_study(params: Params) -> Callable[..., list[StudyTable]]:
+    """Return a function that writes the results of a study under a root and makes its tables."""
+
+    def make(root: Path, dataset: str = "demo", study: StudyParams | None = None, **facts: Any) -> list[StudyTable]:
+        study = study or study_params()
+        write_study(root, study, dataset, n_dialogues=12, **facts)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(root)
+            results = {name: read_results(dataset, name) for name in study.run}
+            return make_tables(
+                StudySource(
+                    dataset, "meld", study, params.evaluate, results, lambda name: read_predictions(dataset, name)
+                )
+            )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def study_tables(
+    tmp_path_factory: pytest.TempPathFactory, make_study: Callable[..., list[StudyTable]]
+) -> list[StudyTable]:
+    """Return the tables of a study of three seeds in which every variant was run."""
+    return make_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="session")
+def write_inputs(params: Params) -> Callable[..., None]:
+    """Return a function that writes all inputs of one dataset under a root."""
+
+    def write(
+        root: Path,
+        dataset: str = "demo",
+        *,
+        n_dialogues: int = 8,
+        gold_labels: list[str] = LABELS,
+        texts: list[str] = ["Are you sure?"],  # noqa: B006
+        all_right: bool = False,
+        history: dict[str, Any] | None = None,
+        **results: Any,
+    ) -> None:
+        rng = np.random.default_rng(0)
+        rows = []
+        for i in range(6 * n_dialogues):
+            gold = gold_labels[int(rng.integers(len(gold_labels)))]
+            p = rng.dirichlet(np.ones(len(LABELS)))
+            if all_right or rng.random() < 0.5:
+                p[LABELS.index(gold)] += 2
+            p /= p.sum()
+            rows.append(
+                {
+                    "utterance_id": f"test/dia{i // 6}_utt{i % 6}",
+                    "dialogue_id": f"test/dia{i // 6}",
+                    "turn": i % 6,
+                    "speaker": "Monica",
+                    "text": texts[i % len(texts)],
+                    "emotion": gold,
+                    "predicted": LABELS[int(p.argmax())],
+                    "confidence": float(p.max()),
+                }
+                | {f"p_{label}": float(x) for label, x in zip(LABELS, p, strict=True)}
+            )
+        table = pl.DataFrame(rows)
+        folder = root / "reports" / dataset
+        evaluate_predictions(table, LABELS, params.evaluate, folder)
+        epochs = [1, 2, 3]
+        columns = ["lr", "train_loss", "train_erc", "train_icl", "val_loss", "val_acc", "val_wf1"]
+        curve = {"epoch": epochs} | {name: [0.3, 0.4, 0.35] for name in columns} | (history or {})
+        pl.DataFrame(curve).write_csv(folder / "history.csv")
+        test = dict(Counter(table["emotion"]))
+        train = {label: 40 // (i + 1) for i, label in enumerate(LABELS)}
+        split = {"dialogues": n_dialogues, "speakers": 3, "hours": 0.0512}
+        content = {
+            "dataset": dataset,
+            "synthetic": True,
+            "labels": LABELS,
+            "modality": "T+A",
+            "backbone": "tiny",
+            "splits": {
+                "train": split | {"utterances": sum(train.values()), "emotions": train},
+                "dev": split | {"utterances": 10, "emotions": {"neutral": 10}},
+                "test": split | {"utterances": table.height, "emotions": test},
+            },
+            "clips": {"ok": 90, "missing": 1, "silent": 0},
+            "problems": [
+                {"utterance_id": "train/dia3_utt2", "split": "train", "status": "missing", "detail": None,
+                 "action": "text only"},
+            ],
+            "truncated_texts": 1,
+            "ingest": {"rows left out": 2, "test twins preferred": 5},
+            "training": {"seed": 7, "best_epoch": 2, "epochs": 3, "val_wf1": 0.4, "parameters": 412345,
+                         "trained_parameters": 400000, "device": "CPU: AMD EPYC", "precision": "float32",
+                         "seconds": 24.1},
+            "weights": "random weights made from a configuration",
+            "versions": {"torch": "2.11.0"},
+            "commit": None,
+            "params": {"jfm": {"n_blocks": 2, "tied": True}, "icl": {"weight": 0.1}, "train": {"lr": "auto"}},
+            "files": {f"data/{dataset}/mel.h5": "0123456789abcdef" * 4},
+        } | results  # fmt: skip
+        path = root / "data" / "results" / f"{dataset}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    return write

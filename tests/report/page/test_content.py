@@ -1,0 +1,89 @@
+import json
+import shutil
+
+import pytest
+
+from erc_core.errors import ErcError
+from erc_core.report.page.content import load_content
+
+FILES = [
+    "reports/demo/metrics.json",
+    "reports/demo/per_class.csv",
+    "reports/demo/predictions.csv",
+    "reports/demo/history.csv",
+    "data/results/demo.json",
+]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory, write_inputs):
+    root = tmp_path_factory.mktemp("inputs")
+    write_inputs(root)
+    return root
+
+
+@pytest.fixture
+def project(tmp_path, inputs):
+    shutil.copytree(inputs, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_whole_inputs_load(inputs):
+    content = load_content("demo", inputs)
+    assert content.labels == ["neutral", "joy", "anger", "fear"]
+    assert content.n_dialogues == 8
+    assert content.metrics.n == content.predictions.height == 48
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named_with_the_stage_that_makes_it(project, name):
+    (project / name).unlink()
+    with pytest.raises(ErcError) as raised:
+        load_content("demo", project)
+    message = str(raised.value)
+    assert message == f"{project / name}: not found; make it with `dvc repro evaluate`"
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe\x00", b"[1,", b"a\n1\n", b'{"n": 1}'])
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_file_is_named_in_one_line(project, name, damage):
+    (project / name).write_bytes(damage)
+    with pytest.raises(ErcError) as raised:
+        load_content("demo", project)
+    message = str(raised.value)
+    assert message.startswith(f"{project / name}: ")
+    assert message.endswith("`dvc repro evaluate`")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("reports/demo/metrics.json", '"n": 48', '"n": 47', "has 48 rows, metrics.json counts 47"),
+        ("reports/demo/metrics.json", '"n": 48', '"n": "many"', "n: "),
+        ("reports/demo/metrics.json", '"n": 48', '"wf1": NaN, "n": 48', "wf1: "),
+        ("reports/demo/per_class.csv", "\njoy", "\nbliss", "has not the labels"),
+        ("reports/demo/predictions.csv", ",fear,", ",dread,", "has labels ['dread']"),
+        ("reports/demo/predictions.csv", "p_fear", "p_dread", "has no column 'p_fear'"),
+        ("reports/demo/history.csv", "\n2,", "\n9,", "lacks epoch 2"),
+        ("reports/demo/history.csv", "\n2,", "\n,", "empty cell in column 'epoch'"),
+        ("data/results/demo.json", '"dev"', '"valid"', "has no split 'dev'"),
+        ("data/results/demo.json", '"seed": 7', '"seed": null', "training.seed: "),
+    ],
+)
+def test_files_that_do_not_fit_each_other_are_refused(project, name, old, new, message):
+    path = project / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    changed = text.replace(old, new)
+    if '"wf1": NaN' in new:
+        changed = json.dumps(json.loads(text) | {"wf1": float("nan")})
+    path.write_text(changed, encoding="utf-8")
+    with pytest.raises(ErcError) as raised:
+        load_content("demo", project)
+    assert message in str(raised.value)
+
+
+def test_a_diverged_history_still_loads(tmp_path, write_inputs):
+    write_inputs(tmp_path, history={"val_loss": [None, float("nan"), 1.0]})
+    assert load_content("demo", tmp_path).history["val_loss"].null_count() == 1
