@@ -15,6 +15,17 @@ def behind(scheduler: str) -> ParallelParams:
     return ParallelParams(backend="dask", scheduler=scheduler, workers=1, threads="auto")
 
 
+class Watched(list):
+    """A list that counts how many of its elements were taken."""
+
+    taken = 0
+
+    def __iter__(self):
+        for element in super().__iter__():
+            self.taken += 1
+            yield element
+
+
 @contextmanager
 def local_cluster(workers: int, threads: int = 1) -> Iterator[Any]:
     """Yield a cluster of processes on loopback, whose scheduler gives a task up after the second worker that dies."""

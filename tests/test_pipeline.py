@@ -2,19 +2,23 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+import networkx as nx
 import polars as pl
 import pytest
 from closure import ROOT
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 from safetensors import safe_open
 
 pytest.importorskip("espeakng_loader")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]  # one process, as all share the clone
 
 SMALL = {
     "demo.dialogues": {"train": 12, "dev": 4, "test": 5},
@@ -164,6 +168,66 @@ def test_the_same_features_are_made_byte_for_byte(clone):
     run = dvc(clone, "repro", "--force", "mel@demo", "embed@demo").stdout
     assert "mel@demo" in stages_run(run)
     assert stages_run(dvc(clone, "repro").stdout) == []
+
+
+DOCUMENT = ROOT / "docs/parameter_analysis.md"
+ROW = re.compile(
+    r"^\| (?:`-S (?P<key>[\w.]+)=(?P<value>[^`]+)`|an edit of `(?P<edit>[^`]+)`|a new file in `(?P<new>[^`]+)`) \| ?(?P<runs>[^|]*)\| ?(?P<then>[^|]*)\|$",
+    re.MULTILINE,
+)
+QUESTIONS = [match.groupdict() for match in ROW.finditer(DOCUMENT.read_text(encoding="utf-8"))]
+
+
+def names(stages: Iterable[str]) -> set[str]:
+    return {stage.split(":")[-1].split("@")[0] for stage in stages}
+
+
+def asked(clone: Path) -> tuple[set[str], set[str]]:
+    """Return the stages that DVC would start, and those after them, without the entries of their matrix."""
+    with Repo(str(clone)) as repo:
+        changed = set(repo.status())
+        graph = repo.index.graph.reverse()
+        after = {
+            reader.addressing
+            for stage in graph
+            if stage.addressing in changed
+            for reader in nx.descendants(graph, stage)
+        }
+    return names(changed), names(after) - names(changed)
+
+
+@pytest.fixture(scope="module")
+def current(clone):
+    """Return the clone, brought up to date whatever another test left there."""
+    dvc(clone, "repro")
+    return clone
+
+
+def test_the_document_has_questions():
+    assert len(QUESTIONS) > 25
+
+
+@pytest.mark.parametrize("row", QUESTIONS, ids=lambda row: str(row["key"] or row["edit"] or row["new"]))
+def test_the_documented_stages_run_and_no_other(current, row):
+    kept = (current / "params.yaml").read_bytes()
+    if row["key"]:
+        change(current, {row["key"]: YAML(typ="safe").load(row["value"])})
+        path, content = current / "params.yaml", kept
+    elif row["edit"]:
+        path = current / row["edit"]
+        content = path.read_bytes()
+        path.write_bytes(content + b"\n# edited\n")
+    else:
+        path, content = current / row["new"] / "of_your_own.py", None
+        path.write_text('"""Something of your own."""\n', encoding="utf-8")
+    try:
+        direct, after = asked(current)
+    finally:
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+    assert direct == set(row["runs"].replace(",", " ").split())
+    assert after == set(row["then"].replace(",", " ").split())
 
 
 def test_a_question_about_the_model_runs_no_feature_stage(clone):

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pools import behind, local_cluster
-from test_parallel import Watched
+from pools import Watched, behind, local_cluster
 
 from erc_core.errors import ErcError, ParamsError
 from erc_core.run import dask_cluster as cluster

@@ -7,23 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
-from pools import processes
+from pools import Watched, processes
 
 from erc_core.errors import ErcError
 from erc_core.params.training import ParallelParams
 from erc_core.run.pools import AHEAD, RESTARTS, map_ordered, worker_count
 from erc_core.store.utterances import read_utterances
-
-
-class Watched(list):
-    """A list that counts how many of its elements were taken."""
-
-    taken = 0
-
-    def __iter__(self):
-        for element in super().__iter__():
-            self.taken += 1
-            yield element
 
 
 @pytest.mark.parametrize("workers", [1, 2, 9])

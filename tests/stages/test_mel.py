@@ -3,9 +3,9 @@ import pytest
 from closure import ROOT
 
 from erc_core.params.load import load_params
+from erc_core.speech.mel import BLOCK, mel_shard
 from erc_core.speech.shards import Shard
 from erc_core.store.ragged import RaggedReader, RaggedWriter
-from stages.mel import BLOCK, mel_shard
 
 
 @pytest.mark.parametrize("count", [0, 1, 2 * BLOCK + 3])

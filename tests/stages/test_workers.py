@@ -18,6 +18,7 @@ from closure import ROOT
 from made_up_clips import tones
 from pools import behind, local_cluster, processes
 
+from erc_core import speech
 from erc_core.params.data import TableIngest
 from erc_core.params.load import load_params
 from erc_core.params.schema import Params
@@ -129,22 +130,24 @@ CODE = f"""
 import os, signal, sys
 sys.path[:0] = {[str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]!r}
 from test_workers import *
-stage, call, when = sys.argv[1:]
-stage = {{"resample": resample, "mel": mel}}[stage]
+name, call, when = sys.argv[1:]
+stage, module = {{"resample": (resample, speech.audio), "mel": (mel, speech.mel)}}[name]
 stage.SHARD = 3
-original, calls = getattr(stage, call), []
+original, calls = getattr(module, call), []
 def killed(*arguments):
     calls.append(0)
     if len(calls) == int(when):
         os.kill(os.getpid(), signal.SIGKILL)
     return original(*arguments)
-setattr(stage, call, killed)
+setattr(module, call, killed)
 stage.main(parameters(processes(1)), "mine")
 """
 
 
-@pytest.mark.parametrize(("stage", "call"), [(resample, "load_clip"), (mel, "to_float")])
-def test_a_stage_killed_half_way_does_only_the_missing_shards(expected, monkeypatch, stage, call):
+@pytest.mark.parametrize(
+    ("stage", "module", "call"), [(resample, speech.audio, "load_clip"), (mel, speech.mel, "to_float")]
+)
+def test_a_stage_killed_half_way_does_only_the_missing_shards(expected, monkeypatch, stage, module, call):
     if stage is mel:
         make(processes(1), [resample])
     name = stage.__name__.removeprefix("stages.")
@@ -152,8 +155,8 @@ def test_a_stage_killed_half_way_does_only_the_missing_shards(expected, monkeypa
     assert ran.returncode == -signal.SIGKILL, ran.stderr
     assert len([path for path in files_in_scratch() if path.suffix == ".json"]) == 6  # 18 utterances of the 19 done
     again = []
-    original = getattr(stage, call)
-    monkeypatch.setattr(stage, call, lambda *arguments: again.append(0) or original(*arguments))
+    original = getattr(module, call)
+    monkeypatch.setattr(module, call, lambda *arguments: again.append(0) or original(*arguments))
     made = make(processes(1), [stage])
     assert made == {name: expected[name] for name in made}
     assert len(again) == N - 18

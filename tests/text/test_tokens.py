@@ -95,7 +95,7 @@ def test_the_same_texts_give_the_same_bytes_in_any_process(tmp_path):
     for name in ("a", "b"):
         save_tokenizer(learn_tokenizer(texts_with_ties(), VOCABULARY), tmp_path / name)
     code = f"""
-import sys; sys.path.insert(0, {str(ROOT / "tests" / "features")!r})
+import sys; sys.path.insert(0, {str(ROOT / "tests" / "text")!r})
 from pathlib import Path
 from test_tokens import *
 save_tokenizer(learn_tokenizer(texts_with_ties(), VOCABULARY), Path("."))

@@ -93,7 +93,7 @@ def test_the_page_names_every_column_split_and_recorded_kind():
         assert f"| `{column}` |" in PAGE
     for word in SPLIT_OF.keys() - {"trn", "tst", "devel"}:
         assert re.search(rf"\b{word}\b", PAGE)
-    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "erc_core/corpora").glob("own_*.py"))
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "erc_core/corpora/table").glob("*.py"))
     kinds = set(re.findall(r'_?note\([^"]*?"[a-z]*",\s*"([a-z_]+)"', sources))
     kinds |= set(re.findall(r'(?:file_name,|append\(\()\s*"([a-z_]+)"', sources))
     assert len(kinds) >= 8
