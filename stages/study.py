@@ -12,12 +12,12 @@ from typing import Any
 import polars as pl
 import torch
 
-from erc_core.errors import ErcError, ParamsError
+from erc_core.errors import ErcError
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.precision import autocast_dtype
 from erc_core.params.backbones import BackboneParams
 from erc_core.params.schema import Params, deciding, dump
-from erc_core.params.study import Point, SystemSettings
+from erc_core.params.study import SystemSettings
 from erc_core.peers.task import DialogueFeatures
 from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
@@ -27,7 +27,8 @@ from erc_core.run.progress import progress
 from erc_core.run.provenance import commit, versions
 from erc_core.run.stage import run_variant_stage
 from erc_core.store.utterances import SPLITS, labels_of, read_utterances
-from erc_core.study.forks import run_apart
+from erc_core.study.forks import run_in_forks
+from erc_core.study.points import Point, points_of, seeds_of, settings_of
 from erc_core.study.results import PointResults, VariantResults, write_results
 from erc_core.study.train import Corpus, Outcome, train_point
 from erc_core.training.checkpoint import Checkpoint, run_keys
@@ -40,9 +41,11 @@ def main(params: Params, dataset: str, variant: str) -> None:
     folder = data_folder(dataset)
     quiet_transformers()
     device = pick_device(params)
-    study = params.study
-    points = study.points(variant)
-    settings = _settings(params, variant)
+    points, seeds, settings = (
+        points_of(params.study, variant),
+        seeds_of(params.study, variant),
+        settings_of(params, variant),
+    )
     labels = labels_of(read_utterances(folder))
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
         if not features.has_speech and any("A" in point.configuration.model.modality for point in points):
@@ -51,33 +54,31 @@ def main(params: Params, dataset: str, variant: str) -> None:
                 f"of study.run, or put the clips under {raw_folder(dataset, params.ingest[dataset])}"
             )
         corpus = Corpus(features, DialogueFeatures(features) if settings else None, labels)
-        trainings = [(point, seed) for point in points if not point.is_base for seed in study.seeds_of(variant)]
+        trainings = [(point, seed) for point in points if not point.is_base for seed in seeds]
         keys = run_keys(
-            features.files, (_decides(params, variant, point, settings, seed, device) for point, seed in trainings)
+            features.files, (_decides(params, variant, *training, settings, device) for training in trainings)
         )
-        tasks = [
-            (point, seed, Checkpoint(f"study-{dataset}-{key}"))
-            for (point, seed), key in zip(trainings, keys, strict=True)
-        ]
-        in_turn = tasks[
-            ::-1
-        ]  # values rise as a rule, and cost with them: the longest first, and all processes end together
+        checkpoints = [Checkpoint(f"study-{dataset}-{key}") for key in keys]
 
-        def train(task: tuple[Point, int, Checkpoint]) -> Outcome:
-            point, seed, checkpoint = task
-            return train_point(params, corpus, point, settings, seed, device, checkpoint)
+        def train(place: int) -> Outcome:
+            point, seed = trainings[place]
+            return train_point(params, corpus, point, settings, seed, device, checkpoints[place])
 
-        # on a GPU one training after another: they would share one card, and a fork cannot use what this process opened
-        workers = 1 if device.type == "cuda" else worker_count(params.parallel)
-        done = enumerate(map(train, in_turn)) if device.type == "cuda" else run_apart(train, in_turn, workers)
-        with progress(done, total=len(tasks), desc=f"study {dataset} {variant}", unit="training") as shown:
-            by_turn = dict(shown)
-        outcomes = [by_turn[turn] for turn in reversed(range(len(tasks)))]
+        # values rise as a rule, and cost with them: the longest first, and all processes end together
+        places = range(len(trainings))[::-1]
+        if device.type == "cuda":
+            # one after another: they would share one card, and a fork cannot use what this process opened
+            done: Iterator[tuple[int, Outcome]] = ((place, train(place)) for place in places)
+        else:
+            done = run_in_forks(train, places, worker_count(params.parallel))
+        with progress(done, total=len(trainings), desc=f"study {dataset} {variant}", unit="training") as shown:
+            by_place = dict(shown)
+        outcomes = [(point, by_place[place]) for place, (point, _) in enumerate(trainings)]
         utterances = features.utterances
         results = VariantResults(
             dataset=dataset,
             variant=variant,
-            system=study.variants[variant].system,
+            system=params.study.variants[variant].system or "jfm",
             labels=labels,
             weights=describe_weights(params.backbone, params.selected_backbone),
             backbone=params.backbone,
@@ -86,19 +87,18 @@ def main(params: Params, dataset: str, variant: str) -> None:
             commit=commit(),
             versions=versions(),
             splits={split: len(features.split(split)) for split in SPLITS},
-            points=[
-                _point_results(
-                    point, [outcome for task, outcome in zip(tasks, outcomes, strict=True) if task[0] is point]
-                )
-                for point in points
-            ],
+            points=[_results(point, [outcome for of, outcome in outcomes if of is point]) for point in points],
         )
-    tables = [_table(task[0].name, outcome, utterances, labels) for task, outcome in zip(tasks, outcomes, strict=True)]
+    tables = [_predictions(point, outcome, utterances, labels) for point, outcome in outcomes]
     write_results(results, pl.concat(tables) if tables else pl.DataFrame())
-    for _, _, checkpoint in tasks:
+    for checkpoint in checkpoints:
         checkpoint.remove()
-    for line in _summary(results):
-        print(line)
+    for of_point in results.points:
+        scores = ", ".join(f"{100 * run.wf1:.1f}" for run in of_point.runs)
+        seconds = sum(run.seconds for run in of_point.runs)
+        trained = f"test W-F1 {scores} ({len(of_point.runs)} seeds, {seconds:.1f} s of training)"
+        same = "the full model, trained as variant full"
+        print(f"study {dataset} {variant} {of_point.point}: {same if of_point.same_as_full else trained}")
 
 
 def describe_weights(name: str, backbone: BackboneParams) -> str:
@@ -108,20 +108,8 @@ def describe_weights(name: str, backbone: BackboneParams) -> str:
     return f"{name} ({', '.join(named) if named else 'random weights'})"
 
 
-def _settings(params: Params, variant: str) -> SystemSettings | None:
-    if params.study.variants[variant].system == "jfm":
-        return None
-    try:
-        return params.study.settings(variant, params.backbone)
-    except KeyError:
-        raise ParamsError(
-            f"study.variants.{variant}.settings: has nothing for backbone {params.backbone!r}; add study.variants."
-            f"{variant}.settings.{params.backbone}"
-        ) from None
-
-
 def _decides(
-    params: Params, variant: str, point: Point, settings: SystemSettings | None, seed: int, device: torch.device
+    params: Params, variant: str, point: Point, seed: int, settings: SystemSettings | None, device: torch.device
 ) -> dict[str, Any]:
     """Return the parameters that decide the result of a training."""
     return {name: deciding(getattr(params, name)) for name in SECTIONS} | {
@@ -134,43 +122,29 @@ def _decides(
     }
 
 
-def _point_results(point: Point, outcomes: list[Outcome]) -> PointResults:
+def _results(point: Point, outcomes: list[Outcome]) -> PointResults:
     first = outcomes[0] if outcomes else None
     return PointResults(
-        point=point.name,
-        key=point.key,
-        value=point.value,
+        point=point.label,
+        changes=dict(point.changes),
         same_as_full=point.is_base,
         parameters=first.parameters if first else None,
         trained_parameters=first.trained_parameters if first else None,
-        latency_ms=min(outcome.latency_ms for outcome in outcomes) if outcomes else None,
+        latency_ms=min((outcome.latency_ms for outcome in outcomes), default=None),
         runs=[outcome.run for outcome in outcomes],
     )
 
 
-def _table(point: str, outcome: Outcome, utterances: pl.DataFrame, labels: list[str]) -> pl.DataFrame:
+def _predictions(point: Point, outcome: Outcome, utterances: pl.DataFrame, labels: list[str]) -> pl.DataFrame:
     probabilities = outcome.predictions.probabilities
     return utterances[outcome.predictions.indices].select(
-        pl.lit(point).alias("point"),
+        pl.lit(point.label).alias("point"),
         pl.lit(outcome.run.seed, pl.Int64).alias("seed"),
         "utterance_id",
         "dialogue_id",
         pl.col("emotion").cast(pl.String),
         *(pl.Series(f"p_{label}", probabilities[:, column], pl.Float32) for column, label in enumerate(labels)),
     )
-
-
-def _summary(results: VariantResults) -> Iterator[str]:
-    for point in results.points:
-        name = f"study {results.dataset} {results.variant}" + (
-            f" {point.key}={point.point}" if point.key else point.point and f" {point.point}"
-        )
-        if point.same_as_full:
-            yield f"{name}: the full model, trained as variant full"
-        else:
-            scores = ", ".join(f"{100 * run.wf1:.1f}" for run in point.runs)
-            seconds = sum(run.seconds for run in point.runs)
-            yield f"{name}: test W-F1 {scores} ({len(point.runs)} seeds, {seconds:.1f} s of training)"
 
 
 if __name__ == "__main__":

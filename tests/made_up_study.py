@@ -11,26 +11,27 @@ import polars as pl
 
 from erc_core.evaluation.scores import score
 from erc_core.params.study import StudyParams
+from erc_core.study.points import points_of, seeds_of
 
 LABELS = ["neutral", "joy", "anger", "surprise", "sadness", "fear", "disgust"]
-MODALITIES = {"model.modality": ["T", "A", "T+A"]}
+MODALITIES = {"T": {"model.modality": "T"}, "A": {"model.modality": "A"}, "T+A": {}}
 VARIANTS = {
-    "full": {},
-    "jfm": {"over": MODALITIES},
-    "scfa": {"system": "scfa", "over": MODALITIES},
-    "multiemo": {"system": "multiemo", "over": MODALITIES},
-    "without_jfm": {"set": {"model.fusion": "late"}},
-    "without_joint_vectors": {"set": {"jfm.joint_len": 0}},
-    "without_icl": {"set": {"icl.weight": 0.0}},
-    "cfa": {"set": {"model.fusion": "cfa"}},
-    "concatenate": {"set": {"model.fusion": "concatenate"}},
-    "n_blocks": {"over": {"jfm.n_blocks": [1, 2, 3, 4, 5]}, "sweep": True},
-    "joint_len": {"over": {"jfm.joint_len": [1, 2, 4, 8, 16, 24, 32]}, "sweep": True},
-    "literal_streams": {"set": {"jfm.streams": "literal"}},
-    "untied": {"set": {"jfm.tied": False}},
+    "full": {"points": {"whole": {}}},
+    "jfm": {"points": MODALITIES},
+    "scfa": {"system": "scfa", "points": MODALITIES},
+    "multiemo": {"system": "multiemo", "points": MODALITIES},
+    "without_jfm": {"points": {"w/o JFM": {"model.fusion": "late"}}},
+    "without_joint_vectors": {"points": {"w/o v_j": {"jfm.joint_len": 0}}},
+    "without_icl": {"points": {"w/o ICL": {"icl.weight": 0.0}}},
+    "cfa": {"points": {"CFA": {"model.fusion": "cfa"}}},
+    "concatenate": {"points": {"Concatenate": {"model.fusion": "concatenate"}}},
+    "n_blocks": {"points": {n: {"jfm.n_blocks": n} for n in (1, 2, 3, 4, 5)}, "sweep": True},
+    "joint_len": {"points": {n: {"jfm.joint_len": n} for n in (1, 2, 4, 8, 16, 24, 32)}, "sweep": True},
+    "literal_streams": {"points": {"literal streams": {"jfm.streams": "literal"}}},
+    "untied": {"points": {"untied": {"jfm.tied": False}}},
 }
 BASE = {
-    "model": {"modality": "T+A"},
+    "model": {"modality": "T+A", "fusion": "jfm"},
     "jfm": {"n_blocks": 2, "joint_len": 4, "joint_init_std": 0.02, "streams": "aligned", "layers": "first", "tied": True,
             "frozen": False},
     "icl": {"weight": 0.1, "temperature": 0.1, "normalize": True},
@@ -38,20 +39,18 @@ BASE = {
 TABLES = {
     "comparison": {
         "title": "JFM and two systems that read whole dialogues",
-        "reference": "JFM",
-        "rows": {"SCFA": "scfa", "MultiEMO": "multiemo", "JFM": "jfm"},
+        "variants": ["scfa", "multiemo", "jfm"],
+        "labels": {"scfa": "SCFA", "multiemo": "MultiEMO", "jfm": "JFM"},
+        "reference": "jfm",
     },
     "ablation": {
         "title": "the full model without one of its parts",
-        "rows": {"w/o JFM": "without_jfm", "w/o v_j": "without_joint_vectors", "w/o ICL": "without_icl"},
+        "variants": ["without_jfm", "without_joint_vectors", "without_icl"],
     },
-    "fusion": {"title": "other fusions in place of the JFM", "rows": {"CFA": "cfa", "Concatenate": "concatenate"}},
-    "n_blocks": {"title": "number of blocks", "rows": {"N": "n_blocks"}},
-    "joint_len": {"title": "number of joint vectors", "rows": {"J": "joint_len"}},
-    "switches": {
-        "title": "other readings of the paper",
-        "rows": {"literal streams": "literal_streams", "untied": "untied"},
-    },
+    "fusion": {"title": "other fusions in place of the JFM", "variants": ["cfa", "concatenate"]},
+    "n_blocks": {"title": "number of blocks", "variants": ["n_blocks"], "labels": {"n_blocks": "N"}},
+    "joint_len": {"title": "number of joint vectors", "variants": ["joint_len"], "labels": {"joint_len": "J"}},
+    "switches": {"title": "other readings of the paper", "variants": ["literal_streams", "untied"]},
 }
 # The chance that an utterance is predicted rightly, but for those of other modalities and values
 SKILL = {"full": 0.74, "scfa": 0.70, "multiemo": 0.69, "without_jfm": 0.62, "concatenate": 0.68}
@@ -93,17 +92,17 @@ def write_study(
     """
     for variant in study.run:
         points, tables = [], []
-        for of_params in study.points(variant):
-            name, value = of_params.name, of_params.value
-            point = {"point": name, "key": of_params.key, "value": value, "same_as_full": of_params.is_base}
-            if of_params.is_base:
+        for planned in points_of(study, variant):
+            name = planned.label
+            point = {"point": name, "changes": planned.changes, "same_as_full": planned.is_base}
+            if planned.is_base:
                 point |= {"parameters": None, "trained_parameters": None, "latency_ms": None, "runs": []}
             else:
-                skill = skills.get(variant, 0.73) + MODALITY_SKILL.get(value, 0.0)
-                seeds = study.seeds_of(variant)
+                skill = skills.get(variant, 0.73) + MODALITY_SKILL.get(name, 0.0)
+                seeds = seeds_of(study, variant)
                 predicted = [predictions(f"{variant}/{name}", seed, skill, labels, n_dialogues) for seed in seeds]
                 tables += [table.insert_column(0, pl.lit(name).alias("point")) for table in predicted]
-                steps = value if isinstance(value, int) else 2
+                steps = int(name) if name.isdigit() else 2
                 size = 150_000 + 50_000 * steps
                 point |= {"parameters": size, "trained_parameters": size, "latency_ms": 3.1416}
                 point["runs"] = [
@@ -115,7 +114,7 @@ def write_study(
                 ]  # fmt: skip
             points.append(point)
         content = {
-            "dataset": dataset, "variant": variant, "system": study.variants[variant].system, "labels": list(labels),
+            "dataset": dataset, "variant": variant, "system": study.variants[variant].system or "jfm", "labels": list(labels),
             "weights": "random weights made from a configuration; nothing was pretrained", "backbone": "tiny",
             "device": "CPU: AMD EPYC, 1 threads", "precision": "float32", "commit": "0123456789ab",
             "versions": {"torch": "2.11.0"}, "splits": {"train": 2229, "dev": 327, "test": tables[0].height if tables else 0},

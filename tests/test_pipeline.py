@@ -28,7 +28,7 @@ SMALL = {
     "study.seeds": 2,
     "study.run": ["full", "n_blocks"],
     "study.variants.readings.points": {"raw": {"icl.normalize": False}, "untied": {"jfm.tied": False}},
-    "study.variants.n_blocks.over": {"jfm.n_blocks": [1, 2]},
+    "study.variants.n_blocks.points": {1: {"jfm.n_blocks": 1}, 2: {"jfm.n_blocks": 2}},
 }
 
 ARTEFACTS = [

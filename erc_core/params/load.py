@@ -115,6 +115,8 @@ def _lines(detail: ErrorDetails, details: list[ErrorDetails]) -> list[str]:
         return [f"{key} = {value!r}: allowed is {_range(place) or words.format(context[bound])}"]
     if kind == "literal_error":
         return [f"{key} = {_shown(value)}: allowed is {context['expected']}"]
+    if kind == "too_short" and isinstance(value, dict):
+        return [f"{key} = {_shown(value)}: allowed is a section that is not empty"]
     if kind in TYPE_NAMES:
         bounds = _range(place)
         return [f"{key} = {_shown(value)}: allowed is {TYPE_NAMES[kind]}{bounds and ', '}{bounds}"]

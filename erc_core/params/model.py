@@ -11,7 +11,7 @@ class ModelParams(Section):
     """Which streams the model has, and what joins them."""
 
     modality: Literal["T", "A", "T+A"]
-    fusion: Literal["jfm", "late", "cfa", "concatenate"] = "jfm"
+    fusion: Literal["jfm", "late", "cfa", "concatenate"]
     vit_layers: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")

@@ -93,11 +93,7 @@ class Params(Section):
                 f"mel.f_max = {self.mel.f_max:g}: allowed is more than mel.f_min ({self.mel.f_min:g} Hz) and at most "
                 f"half of audio.sample_rate ({self.audio.sample_rate / 2:g} Hz)"
             )
-        found += self._depth_problems("", self.model, self.jfm)
-        for variant in self.study.run:
-            for point in self.study.points(variant):
-                place = f"study.variants.{variant}: " if variant != "full" else "study.base: "
-                found += self._depth_problems(place, point.configuration.model, point.configuration.jfm)
+        found += [*self._depth_problems(self.model, self.jfm), *self._study_problems()]
         if self.icl.weight > 0 and self.train.batch_size < 2:
             found.append(
                 f"train.batch_size = {self.train.batch_size}: allowed is 2 or more while icl.weight is "
@@ -127,16 +123,28 @@ class Params(Section):
             )
         return found
 
-    def _depth_problems(self, place: str, model: ModelParams, jfm: JFMParams) -> list[str]:
+    def _study_problems(self) -> list[str]:
+        """Return what the variants to run ask for and the backbone does not have."""
+        base = self.study.base
+        of_base = self._depth_problems(base.model, base.jfm) if self.study.run else []
+        found = [f"study.base: {problem}" for problem in of_base]
+        for variant in self.study.run:
+            for label, changes in self.study.variants[variant].points.items():
+                point = base.changed(changes)
+                own = [problem for problem in self._depth_problems(point.model, point.jfm) if problem not in of_base]
+                found += [f"study.variants.{variant}.points.{label}: {problem}" for problem in own]
+        return found
+
+    def _depth_problems(self, model: ModelParams, jfm: JFMParams) -> list[str]:
         """Return what asks for more layers than the backbone has."""
         found, key, backbone = [], f"backbones.{self.backbone}", self.selected_backbone
         for name in ("bert", "vit"):
             part = getattr(backbone, name)
             if part.source == "config" and jfm.n_blocks > part.depth:
-                found.append(f"{place}jfm.n_blocks = {jfm.n_blocks}: allowed is 1 to {key}.{name}.depth ({part.depth})")
+                found.append(f"jfm.n_blocks = {jfm.n_blocks}: allowed is 1 to {key}.{name}.depth ({part.depth})")
         vit, layers = backbone.vit, model.vit_layers
         if vit.source == "config" and layers is not None and layers > vit.depth:
-            found.append(f"{place}model.vit_layers = {layers}: allowed is null, or 1 to {key}.vit.depth ({vit.depth})")
+            found.append(f"model.vit_layers = {layers}: allowed is null, or 1 to {key}.vit.depth ({vit.depth})")
         return found
 
     @property

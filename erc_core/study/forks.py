@@ -1,12 +1,12 @@
-"""Run work in processes of its own, so that seeds share the cores and each one's memory can be told from the others'."""
+"""Run each task in a process of its own, so that seeds share the cores and the memory of each can be measured."""
 
 import multiprocessing
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from erc_core.errors import ErcError
 
@@ -14,7 +14,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def run_apart(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Result]]:
+def run_in_forks(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[tuple[Task, Result]]:
     """Run each task in a forked process of its own, some at a time, and yield the results as they come.
 
     A fork shares what this process has loaded, features and libraries, without copying it, and is ready at once. One
@@ -26,26 +26,25 @@ def run_apart(work: Callable[[Task], Result], tasks: Sequence[Task], workers: in
         workers: Processes at a time.
 
     Yields:
-        (place of the task, its result).
+        (task, its result).
 
     Raises:
         ErcError: A task failed (its own ErcError, or the trace of any other error), or its process was killed.
     """
     context = multiprocessing.get_context("fork")
-    waiting = deque(enumerate(tasks))
-    running: dict[Connection, tuple[int, ForkProcess]] = {}
+    waiting = deque(tasks)
+    running: dict[Connection, tuple[Task, ForkProcess]] = {}  # by the end of the pipe that the result comes through
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                place, task = waiting.popleft()
                 receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=_send_result, args=(work, task, sender), daemon=True)
+                process = context.Process(target=_send_result, args=(work, waiting[0], sender), daemon=True)
                 process.start()
                 sender.close()
-                running[receiver] = place, process
+                running[receiver] = waiting.popleft(), process
             for ready in wait(list(running)):
-                receiver = ready  # type: ignore[assignment]
-                place, process = running.pop(receiver)
+                receiver = cast("Connection", ready)
+                task, process = running.pop(receiver)
                 try:
                     result, error = receiver.recv()
                 except EOFError:
@@ -57,7 +56,7 @@ def run_apart(work: Callable[[Task], Result], tasks: Sequence[Task], workers: in
                 process.join()
                 if error is not None:
                     raise error
-                yield place, result
+                yield task, result
     finally:
         for _, process in running.values():
             process.terminate()

@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from erc_core.errors import ErcError
-from erc_core.run.atomic import atomic_file, write_json
+from erc_core.run.atomic import atomic_file
+from erc_core.store.records import Record
 
 RESULTS_FILE = "results.json"
 PREDICTIONS_FILE = "predictions.parquet"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Run(_Record):
+class Run(Record):
     """One training.
 
     Attributes:
@@ -50,13 +46,12 @@ class Run(_Record):
     memory: Literal["gpu", "resident"]
 
 
-class PointResults(_Record):
+class PointResults(Record):
     """One configuration of a variant.
 
     Attributes:
-        point: Its name: the value as text, or that under `points`; empty for a variant with one point.
-        key: The parameter that varies; None where points have names.
-        value: Its value, or the name; None for a variant with one point.
+        point: Its label.
+        changes: What it changes of study.base.
         same_as_full: Whether it is the full model, and was not trained again.
         parameters: Numbers in the model.
         trained_parameters: Those of them that are trained.
@@ -65,8 +60,7 @@ class PointResults(_Record):
     """
 
     point: str
-    key: str | None
-    value: int | float | bool | str | None
+    changes: dict[str, int | float | bool | str | None]
     same_as_full: bool
     parameters: int | None
     trained_parameters: int | None
@@ -74,7 +68,7 @@ class PointResults(_Record):
     runs: list[Run]
 
 
-class VariantResults(_Record):
+class VariantResults(Record):
     """All points of a variant on one dataset, and what they were made with."""
 
     dataset: str
@@ -106,7 +100,7 @@ def write_results(results: VariantResults, predictions: pl.DataFrame) -> None:
     folder = study_folder(results.dataset, results.variant)
     with atomic_file(folder / PREDICTIONS_FILE) as partial:
         predictions.write_parquet(partial)
-    write_json(folder / RESULTS_FILE, results.model_dump(mode="json"))
+    results.write_json(folder / RESULTS_FILE)
 
 
 def read_results(dataset: str, variant: str) -> VariantResults | None:
@@ -116,14 +110,7 @@ def read_results(dataset: str, variant: str) -> VariantResults | None:
         ErcError: The file is damaged.
     """
     path = study_folder(dataset, variant) / RESULTS_FILE
-    try:
-        return VariantResults.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise ErcError(
-            f"{path}: damaged ({_first_line(error)}); make it again with `dvc repro --force study`"
-        ) from None
+    return VariantResults.read_json(path, "study") if path.exists() else None
 
 
 def read_predictions(dataset: str, variant: str) -> pl.DataFrame:
@@ -136,10 +123,5 @@ def read_predictions(dataset: str, variant: str) -> pl.DataFrame:
     try:
         return pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise ErcError(
-            f"{path}: missing or damaged ({_first_line(error)}); make it again with `dvc repro --force study`"
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
+        raise ErcError(f"{path}: missing or damaged ({reason}); make it again with `dvc repro --force study`") from None

@@ -18,11 +18,12 @@ from erc_core.inference.predict import Predictions, predict
 from erc_core.params.model import ModelParams
 from erc_core.params.peers import MultiEmoParams, ScfaParams
 from erc_core.params.schema import Params
-from erc_core.params.study import Point, SystemSettings
+from erc_core.params.study import SystemSettings
 from erc_core.params.training import ResolvedTraining, resolve_training
 from erc_core.peers.multiemo import MultiEMO
 from erc_core.peers.scfa import SCFA
 from erc_core.peers.task import DialogueFeatures, DialogueTask
+from erc_core.study.points import Point
 from erc_core.study.results import Run
 from erc_core.training.build import build_model
 from erc_core.training.checkpoint import Checkpoint

@@ -25,8 +25,8 @@ def test_other_fusions_need_two_streams(tree, fusion, modality):
     assert check_params(tree).model.fusion == fusion
 
 
-def test_one_stream_needs_no_other_word_than_its_modality():
-    assert ModelParams(modality="T") == ModelParams(modality="T", fusion="jfm", vit_layers=None)
+def test_one_stream_goes_with_the_fusion_of_the_paper_and_needs_no_vit_layers():
+    assert ModelParams(modality="T", fusion="jfm") == ModelParams(modality="T", fusion="jfm", vit_layers=None)
 
 
 def test_the_separate_vit_has_no_more_blocks_than_its_depth(tree):

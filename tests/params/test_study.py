@@ -28,67 +28,65 @@ def test_the_base_is_the_main_model_as_it_is_shipped():
     assert params.study.base.icl == params.icl
 
 
-def test_a_variant_changes_what_it_says_and_nothing_else():
-    shipped = study(variants__own={"set": {"jfm.joint_len": 0}})
-    (point,) = shipped.points("own")
-    assert point.configuration.jfm.joint_len == 0
-    assert point.configuration.jfm.model_copy(update={"joint_len": 4}) == shipped.base.jfm
-    assert point.configuration.model == shipped.base.model
-    assert not point.is_base
+def test_changes_replace_what_they_name_and_nothing_else():
+    base = study().base
+    changed = base.changed({"jfm.joint_len": 0, "icl.weight": 0.5})
+    assert (changed.jfm.joint_len, changed.icl.weight) == (0, 0.5)
+    assert changed.jfm.model_copy(update={"joint_len": base.jfm.joint_len}) == base.jfm
+    assert changed.icl.model_copy(update={"weight": base.icl.weight}) == base.icl
+    assert changed.model == base.model
+    assert base.changed({}) == base == study().base
 
 
-def test_named_points_start_from_the_same_configuration_each():
-    shipped = study(variants__own={"set": {"jfm.n_blocks": 1}, "points": {"a": {"jfm.tied": False}, "b": {}}})
-    a, b = shipped.points("own")
-    assert (a.name, a.value, a.key, b.name) == ("a", "a", None, "b")
-    assert not a.configuration.jfm.tied
-    assert b.configuration.jfm.tied
-    assert a.configuration.jfm.n_blocks == b.configuration.jfm.n_blocks == 1
-
-
-def test_a_value_that_is_the_bases_own_is_the_full_model_and_moves_with_it():
-    assert [point.name for point in study().points("n_blocks") if point.is_base] == ["2"]
-    moved = study(base__jfm__n_blocks=3)
-    assert [point.name for point in moved.points("n_blocks") if point.is_base] == ["3"]
-    assert [point.configuration.jfm.n_blocks for point in moved.points("n_blocks")] == [1, 2, 3, 4, 5]
-
-
-def test_full_itself_and_another_system_are_never_taken_for_the_full_model():
-    shipped = study()
-    assert [point.name for point in shipped.points("full") if point.configuration == shipped.base] == ["T+A"]
-    assert shipped.base_value == "T+A"
-    assert not any(point.is_base for point in shipped.points("full"))
-    assert study(variants__full={}).base_value is None
-    assert not any(point.is_base for point in study().points("scfa"))
-
-
-def test_sweeps_have_seeds_of_their_own():
-    assert study(seeds=5).seeds_of("full") == [0, 1, 2, 3, 4]
-    assert study(seeds=5).seeds_of("n_blocks") == [0]
+def test_a_label_that_yaml_reads_as_a_number_is_its_text():
+    points = {1: {}, 0.5: {"icl.weight": 0.5}, "1 and 2": {"icl.weight": 0.2}}
+    assert list(study(variants__own={"points": points}).variants["own"].points) == ["1", "0.5", "1 and 2"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
-        ({"run": ["full", "ful"]}, r"study.run: 'ful' is not under study.variants"),
+        ({"run": ["full", "ful"]}, r"study.run: 'ful' is not under study.variants; allowed are \['full', 'scfa'"),
         ({"run": ["full", "full"]}, "study.run: 'full' is there twice"),
-        ({"variants__full": {"set": {"icl.weight": 0.0}}}, r"study.variants.full: allowed are `over` and `points`"),
-        ({"variants__full": {"over": {"model.modality": ["T", "A"]}}}, "study.variants.full: has no point that is study.base"),
-        ({"variants__own": {"over": {"icl.weight": [0.1]}, "points": {"a": {}}}}, "study.variants.own: has `over` and `points`"),
-        ({"variants__own": {"points": {"a": {"jfm.blocks": 1}}}}, "study.variants.own: jfm.blocks is no key of study.base"),
-        ({"variants__scfa__points": {"a": {"jfm.joint_len": 0}}}, "jfm.joint_len does not concern scfa"),
-        ({"variants__own": {"set": {"jfm.blocks": 1}}}, "study.variants.own: jfm.blocks is no key of study.base"),
-        ({"variants__own": {"set": {"jfm.n_blocks": 0}}}, "study.variants.own: jfm.n_blocks = 0: .*greater than or equal to 1"),
-        ({"variants__own": {"over": {"jfm.n_blocks": [1, 1]}}}, "allowed is a list of different values"),
-        ({"run": ["full", "own"], "variants__own": {"set": {"jfm.n_blocks": 7}}}, "study.variants.own: jfm.n_blocks = 7: allowed is 1 to"),
-        ({"variants__own": {"settings": {"tiny": {}}}}, "study.variants.own.settings: allowed only with system"),
-        ({"variants__scfa__set": {"jfm.joint_len": 0}}, "jfm.joint_len does not concern scfa"),
+        ({"variants__Own": {"points": {"a": {}}}}, "study.variants.Own: allowed are lower-case letters"),
+        ({"variants": {"own": {"points": {"a": {}}}}, "run": [], "tables": {}}, "study.variants.full: has to be there"),
+        ({"variants__full__system": "scfa"}, "study.variants.full: has to be there, with `points` alone"),
+        ({"variants__full__sweep": True}, "study.variants.full: has to be there, with `points` alone"),
+        ({"variants__full": {"set": {"icl.weight": 0.0}}}, r"study.variants.full.set: is no key of a variant; write .* points: {tau"),
+        ({"variants__own": {"over": {"icl.weight": [0.1]}}}, r"study.variants.own.over: is no key of a variant; write .* as points"),
+        ({"variants__full": {"points": {"T": {"model.modality": "T"}}}}, "study.variants.full.points: has no point that is study.base"),
+        ({"variants__own": {}}, "study.variants.own.points: missing"),
+        ({"variants__own": {"points": {}}}, r"study.variants.own.points = {}: allowed is a section that is not empty"),
+        ({"variants__own": {"points": {True: {}}}}, r"study.variants.own.points.\w+ = True: allowed is a text"),
+        ({"variants__own": {"points": {"a": {"jfm.blocks": 1}}}}, "study.variants.own.points.a: jfm.blocks is no key of study.base"),
+        ({"variants__own": {"points": {"a": {"blocks": 1}}}}, "study.variants.own.points.a: blocks is no key of study.base"),
+        ({"variants__own": {"points": {"a": {"jfm.n_blocks": 0}}}}, "study.variants.own.points.a: jfm.n_blocks = 0: .*greater than or equal to 1"),
+        ({"variants__own": {"points": {"a": {"model.modality": "T", "model.fusion": "late"}}}}, "own.points.a: model.fusion = 'late': allowed is 'jfm' while"),
+        ({"variants__own": {"points": {"a": {"jfm.n_blocks": 1}, "b": {"jfm.n_blocks": 1}}}}, "own.points.b: is the same configuration as a"),
+        ({"run": ["full", "own"], "variants__own": {"points": {"a": {"jfm.n_blocks": 7}}}}, "study.variants.own.points.a: jfm.n_blocks = 7: allowed is 1 to"),
+        ({"variants__own": {"points": {"a": {}}, "settings": {"tiny": {}}}}, "study.variants.own.settings: allowed only with system scfa or multiemo"),
+        ({"variants__own": {"points": {"a": {}}, "system": "jfm"}}, r"study.variants.own.system = 'jfm': allowed are \['scfa', 'multiemo'\]"),
+        ({"variants__scfa__points": {"a": {"jfm.joint_len": 0}}}, "study.variants.scfa.points.a: jfm.joint_len does not concern scfa; allowed is model.modality"),
         ({"variants__scfa__settings__tiny__width": 0}, "study.variants.scfa.settings.tiny.width = 0"),
+        ({"variants__scfa__settings__tiny__heads": 3}, "study.variants.scfa.settings.tiny.heads = 3: allowed are divisors of width"),
         ({"variants__scfa__settings__tiny": {}}, "study.variants.scfa.settings.tiny.width: missing"),
-        ({"tables__fusion__rows": {"CFA": "caf"}}, "study.tables.fusion.rows.CFA = 'caf': allowed are the names"),
-        ({"tables__fusion__reference": "JFM"}, "study.tables.fusion.reference = 'JFM': allowed is full or"),
+        ({"variants__scfa__settings__tiny__depth": 2}, "study.variants.scfa.settings.tiny.depth: unknown key"),
+        ({"tables__fusion__variants": ["caf"]}, "study.tables.fusion.variants: 'caf' is not under study.variants; allowed are"),
+        ({"tables__fusion__reference": "full"}, "study.tables.fusion.reference: 'full' is not among its variants; allowed are"),
+        ({"tables__n_blocks__labels": {"N": "n_blocks"}}, "study.tables.n_blocks.labels: 'N' is not among its variants; allowed are"),
+        ({"tables__Own": {"title": "t", "variants": ["full"]}}, "study.tables.Own: allowed are lower-case letters"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_with_its_place(changes, told):
-    with pytest.raises(ParamsError, match=told):
+def test_a_mistake_is_reported_with_its_place(changes, message):
+    with pytest.raises(ParamsError, match=message) as caught:
         study(**changes)
+    lines = {line.split(" = ")[0] for line in str(caught.value).splitlines()}
+    assert len(lines) == (8 if "missing" in message and "scfa" in message else 1)  # one mistake, but for empty settings
+
+
+def test_too_many_blocks_of_the_base_are_one_mistake_and_not_one_of_each_point():
+    with pytest.raises(ParamsError) as caught:
+        study(base__jfm__n_blocks=6, run=["full", "ablation", "readings"])
+    assert [line.split(" = ")[0] for line in str(caught.value).splitlines()] == [
+        "params.yaml: study.base: jfm.n_blocks"
+    ] * 2

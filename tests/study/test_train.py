@@ -4,6 +4,7 @@ from made_up_features import EMOTIONS
 
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.peers.task import DialogueFeatures
+from erc_core.study.points import points_of, settings_of
 from erc_core.study.train import Corpus, train_point
 from erc_core.training.checkpoint import Checkpoint
 
@@ -27,9 +28,8 @@ def made_up(corpus):
 )
 def test_a_point_of_each_kind_trains_to_scores_costs_and_predictions(made_up, make_params, variant, place):
     params = make_params(train__epochs=2, backbones__tiny__bert__depth=5, backbones__tiny__vit__depth=5)
-    study = params.study
-    settings = None if study.variants[variant].system == "jfm" else study.settings(variant, "tiny")
-    point = study.points(variant)[place]
+    settings = settings_of(params, variant)
+    point = points_of(params.study, variant)[place]
     checkpoint = Checkpoint("run")
     outcome = train_point(params, made_up, point, settings, 1, CPU, checkpoint)
     assert outcome.run.seed == 1

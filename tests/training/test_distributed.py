@@ -25,7 +25,7 @@ from erc_core.models.batch import Output
 from erc_core.params.load import load_params
 from erc_core.params.model import ICLParams
 from erc_core.params.training import resolve_training
-from erc_core.study.forks import run_apart
+from erc_core.study.forks import run_in_forks
 from erc_core.training.accumulate import backward_in_parts
 from erc_core.training.build import build_model
 from erc_core.training.checkpoint import Checkpoint
@@ -81,7 +81,7 @@ def together(count, work):
         processes.end()
         return result
 
-    results = dict(run_apart(one, range(count), workers=count))
+    results = dict(run_in_forks(one, range(count), workers=count))
     return [results[rank] for rank in range(count)]
 
 

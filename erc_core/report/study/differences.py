@@ -5,14 +5,15 @@ which are those of an ensemble and score a little higher than a single training 
 with its own p value. Holm's correction is over one family: all rows of one table, for one score and one of the two tests.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from erc_core.errors import ErcError
 from erc_core.params.training import EvaluateParams
-from erc_core.report.study.statistics import holm, paired_dialogue_bootstrap, paired_t, seed_summary
+from erc_core.report.study.statistics import holm, paired_dialogue_bootstrap, paired_t
 from erc_core.study.results import PointResults, VariantResults
 
 METRICS = ("acc", "wf1")
@@ -52,16 +53,27 @@ class Difference:
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: a point of a variant with the variant's predictions on the test split."""
+    """One side of a comparison: the results of a point of a variant.
+
+    Attributes:
+        results: Of the variant.
+        point: The point.
+        load: Returns the predictions of a variant on the test split.
+    """
 
     results: VariantResults
     point: PointResults
-    predictions: pl.DataFrame
+    load: Callable[[str], pl.DataFrame]
 
     @property
     def seeds(self) -> list[int]:
         """Its seeds, ascending."""
         return sorted(run.seed for run in self.point.runs)
+
+    @property
+    def predictions(self) -> pl.DataFrame:
+        """The point's predictions, of all seeds."""
+        return self.load(self.results.variant).filter(pl.col("point") == self.point.point)
 
     def scores(self, metric: str, seeds: Sequence[int]) -> list[float]:
         """Return a score of each of some seeds, in their order."""
@@ -74,7 +86,7 @@ class Side:
         Raises:
             ErcError: A seed has not predicted every utterance, or not every class.
         """
-        rows = self.predictions.filter(pl.col("point") == self.point.point, pl.col("seed").is_in(seeds))
+        rows = self.predictions.filter(pl.col("seed").is_in(seeds))
         probabilities = [f"p_{label}" for label in self.results.labels]
         if not set(probabilities) <= set(rows.columns):
             raise self._damaged("a class")
@@ -101,10 +113,7 @@ class Side:
 def same_utterances(a: Side, b: Side) -> bool:
     """Return whether both sides were tested on the same utterances with the same gold labels."""
     tested = [
-        side.predictions.filter(pl.col("point") == side.point.point)
-        .select("utterance_id", "dialogue_id", "emotion")
-        .unique()
-        .sort("utterance_id")
+        side.predictions.select("utterance_id", "dialogue_id", "emotion").unique().sort("utterance_id")
         for side in (a, b)
     ]
     return tested[0].equals(tested[1])
@@ -137,13 +146,13 @@ def compare(row: Side, reference: Side, evaluate: EvaluateParams) -> dict[str, D
         confidence=evaluate.confidence,
         seed=evaluate.seed,
     )
-    found = {}
+    differences = {}
     for metric in METRICS:
         a, b = row.scores(metric, seeds), reference.scores(metric, seeds)
-        mean = seed_summary([x - y for x, y in zip(a, b, strict=True)], evaluate.confidence).mean
+        mean = float(np.mean(np.subtract(a, b)))
         paired = getattr(bootstrap, metric)
-        found[metric] = Difference(mean, paired_t(a, b), paired.difference, paired.low, paired.high, paired.p)
-    return found
+        differences[metric] = Difference(mean, paired_t(a, b), paired.difference, paired.low, paired.high, paired.p)
+    return differences
 
 
 def corrected(differences: Sequence[Mapping[str, Difference]]) -> list[dict[str, Difference]]:
@@ -155,11 +164,11 @@ def corrected(differences: Sequence[Mapping[str, Difference]]) -> list[dict[str,
     Returns:
         The same with p_t_holm and p_bootstrap_holm.
     """
-    found = [dict(row) for row in differences]
+    rows = [dict(row) for row in differences]
     for metric in METRICS:
-        compared = [row for row in found if metric in row]
+        compared = [row for row in rows if metric in row]
         t = holm([row[metric].p_t for row in compared])
         bootstrap = holm([row[metric].p_bootstrap for row in compared])
         for row, p_t, p_bootstrap in zip(compared, t, bootstrap, strict=True):
             row[metric] = replace(row[metric], p_t_holm=p_t, p_bootstrap_holm=p_bootstrap)
-    return found
+    return rows

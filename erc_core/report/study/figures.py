@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from erc_core.report.page.figures import BLUE, COLUMN_INCHES, GREEN, VERMILION, new_figure, styled
-from erc_core.report.study.tables import Row
+from erc_core.report.study.rows import Row
 
 SCORES = (("wf1", "W-F1", BLUE, "-", "o"), ("acc", "accuracy", GREEN, "--", "s"))
 # Values that reach over so many powers of two (and are positive) stand on an axis of powers of two

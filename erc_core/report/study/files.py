@@ -15,7 +15,8 @@ import polars as pl
 from erc_core.params.training import EvaluateParams
 from erc_core.report.page.clean import clean
 from erc_core.report.study.differences import METRICS
-from erc_core.report.study.tables import Cost, Row, StudyTable
+from erc_core.report.study.rows import Cost, Row
+from erc_core.report.study.tables import StudyTable
 from erc_core.report.study.text import Layout, layouts
 from erc_core.run.atomic import atomic_file, atomic_folder
 
@@ -91,7 +92,7 @@ def _csv_row(table: StudyTable, row: Row) -> dict[str, Any]:
         "row": row.label,
         "variant": row.variant,
         "key": table.key,
-        "value": None if row.value is None else str(row.value),
+        "value": row.point,
         "missing": row.missing,
         "not_compared": row.not_compared,
         "seeds": " ".join(map(str, row.seeds)),

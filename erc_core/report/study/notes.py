@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from erc_core.params.training import EvaluateParams
 from erc_core.report.page.formats import listed, plural
 from erc_core.report.study.differences import ALPHA
-from erc_core.report.study.rows import FULL_LABEL
-from erc_core.report.study.tables import Row, StudyTable
+from erc_core.report.study.rows import FULL_LABEL, Row
+from erc_core.report.study.tables import StudyTable
 
 
 def title_of(table: StudyTable) -> str:

@@ -1,142 +1,138 @@
-"""The rows that a table should have, from params.yaml, and whose results each of them shows, or why it shows none."""
+"""The rows of a study's tables: which there should be comes from params.yaml, never from the files that happen to lie about."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from erc_core.params.study import FULL, StudyParams, TableParams
-from erc_core.study.results import PointResults, VariantResults
+from erc_core.report.study.differences import Difference
+from erc_core.report.study.paper import DIFFERENCES
+from erc_core.report.study.statistics import SeedSummary
+from erc_core.study.points import Point, base_label, points_of
 
 FULL_LABEL = "Full model"
-MODALITY_KEY = "model.modality"
 MODALITIES = ("T", "A", "T+A")
 
 # modalities: rows grouped by modality, each with a reference of its own; sweep: the values of one numeric parameter;
-# rows: variants against one reference
+# rows: points against one reference
 Kind = Literal["modalities", "sweep", "rows"]
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A row that a table should have.
+class Cost:
+    """What a row costs.
+
+    Attributes:
+        parameters: Parameters of the model; None where they were not counted.
+        trained_parameters: Those of them that are trained; None likewise.
+        peak_memory_mb: The largest peak of its trainings, MiB.
+        memory: What that is memory of: resident or gpu; see results.Run.
+        seconds_per_epoch: Mean over its trainings.
+        latency_ms: Of one utterance, batch of one, ms; None where it was not measured.
+    """
+
+    parameters: int | None
+    trained_parameters: int | None
+    peak_memory_mb: float
+    memory: str
+    seconds_per_epoch: float
+    latency_ms: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
 
     Attributes:
         label: What stands in front of it.
         group: The modality, or in a sweep over several systems the system's label; empty where there are no groups.
         variant: Name of its variant.
-        value: Its value of the variant's parameter, or the name of its point; None where the variant has one point only.
+        point: Label of its point of the variant.
+        value: In a sweep, its value of the parameter; None elsewhere.
         is_reference: Whether the other rows (of its group) are compared with it.
+        missing: Why there are no numbers; None where there are.
+        not_compared: Why a row with numbers has no differences; None where it has them, or should not.
+        seeds: Of its trainings.
+        scores: By metric, over the seeds.
+        differences: By metric, to the reference.
+        paper: By metric, what the paper prints: a score, or in tables of differences a difference; fractions.
+        cost: None where there are no numbers.
     """
 
     label: str
     group: str
     variant: str
-    value: Any
-    is_reference: bool
+    point: str
+    value: Any = None
+    is_reference: bool = False
+    missing: str | None = None
+    not_compared: str | None = None
+    seeds: tuple[int, ...] = ()
+    scores: Mapping[str, SeedSummary] = field(default_factory=dict)
+    differences: Mapping[str, Difference] = field(default_factory=dict)
+    paper: Mapping[str, float] = field(default_factory=dict)
+    cost: Cost | None = None
+
+    def paper_gap(self, metric: str, table: str) -> float | None:
+        """Return measured minus printed, None where one of them is missing.
+
+        Args:
+            metric: Of METRICS.
+            table: The table's name, which tells whether the paper prints scores or differences.
+        """
+        measured = (self.differences if table in DIFFERENCES else self.scores).get(metric)
+        return measured.mean - self.paper[metric] if measured and metric in self.paper else None
 
 
-@dataclass(frozen=True)
-class Found:
-    """The results that a row shows: a point, and the variant that it was trained for."""
-
-    results: VariantResults
-    point: PointResults
-
-
-def kind_of(study: StudyParams, table: TableParams) -> Kind:
-    """Return what kind of table the variants of its rows make."""
-    variants = [study.variants[name] for name in table.rows.values()]
-    if table.reference in table.rows and all(MODALITY_KEY in variant.over for variant in variants):
-        return "modalities"
-    numeric = [
-        variant.over and all(isinstance(value, int | float) and not isinstance(value, bool) for value in variant.values)
-        for variant in variants
-    ]
-    return "sweep" if all(numeric) else "rows"
-
-
-def planned_rows(study: StudyParams, table: TableParams) -> list[Planned]:
-    """Return the rows that a table should have, in order.
+def planned_rows(study: StudyParams, table: TableParams) -> tuple[Kind, str, list[Row]]:
+    """Return the rows that a table should have, without numbers.
 
     Args:
         study: All variants.
         table: The table.
 
     Returns:
-        With modalities, the rows of T, A and T+A in turn; the points of a sweep; else the reference (first, unless it is
-        one of the rows) and the rows; named points go by their names.
+        What kind of table its points make, the key that they vary in a sweep (else empty), and the rows. With
+        modalities, those of T, A and T+A in turn; without a reference among the variants, the full model first.
     """
-    kind = kind_of(study, table)
-    plan = []
-    for label, variant in table.rows.items():
-        values = study.variants[variant].values
-        for value in values or [None]:
-            if kind == "modalities":
-                row = Planned(label, str(value), variant, value, is_reference=label == table.reference)
-            elif kind == "sweep":
-                row = Planned(label, label if len(table.rows) > 1 else "", variant, value, is_reference=False)
-            else:
-                named = value in study.variants[variant].points
-                shown = label if value is None else value if named else f"{label}, {value}"
-                is_reference = label == table.reference and value in (None, *values[:1])
-                row = Planned(shown, "", variant, value, is_reference)
-            plan.append(row)
-    if kind == "modalities":
-        plan.sort(key=lambda row: MODALITIES.index(row.group))
-    if kind == "rows" and table.reference not in table.rows:
-        plan.insert(0, Planned(FULL_LABEL, "", FULL, study.base_value, is_reference=True))
-    return plan
+    points = {variant: points_of(study, variant) for variant in table.variants}
+    swept = {_swept_key(of_variant) for of_variant in points.values()}
+    if table.reference and all(point.label == point.value("model.modality") for of in points.values() for point in of):
+        rows = [
+            Row(
+                table.labels.get(variant, variant), modality, variant, modality, is_reference=variant == table.reference
+            )
+            for modality in MODALITIES
+            for variant, of_variant in points.items()
+            if modality in [point.label for point in of_variant]
+        ]
+        return "modalities", "", rows
+    key = swept.pop()
+    if key and not swept:
+        rows = []
+        for variant, of_variant in points.items():
+            label = table.labels.get(variant, variant)
+            group = label if len(points) > 1 else ""
+            rows += [Row(label, group, variant, point.label, point.value(key)) for point in of_variant]
+        return "sweep", key, rows
+    rows = [] if table.reference else [Row(FULL_LABEL, "", FULL, base_label(study), is_reference=True)]
+    for variant, of_variant in points.items():
+        for place, point in enumerate(of_variant):
+            names = [table.labels[variant]] if variant in table.labels else []
+            names += [point.label] if len(of_variant) > 1 or not names else []
+            is_reference = variant == table.reference and place == 0
+            rows.append(Row(", ".join(names), "", variant, point.label, is_reference=is_reference))
+    return "rows", "", rows
 
 
-def find(
-    study: StudyParams, results: Mapping[str, VariantResults | None], row: Planned, standard: VariantResults | None
-) -> Found | str:
-    """Return the results that a row shows, or why it shows none.
-
-    Args:
-        study: Its list of variants to run.
-        results: By variant; None, or no entry, where there are none.
-        row: The row.
-        standard: What the row must have its classes, splits, weights and backbone in common with; None for anything.
-
-    Returns:
-        The results, which are those of the full model where the row's configuration is the full model's; or the reason
-        in words.
-    """
-    found = _point(study, results, row.variant, row.value)
-    if isinstance(found, Found) and found.point.same_as_full:
-        found = _point(study, results, FULL, study.base_value)
-        if isinstance(found, str):
-            return f"the same as the full model, which is {found}"
-    if isinstance(found, str):
-        return found
-    return (standard and unlike(found.results, standard)) or found
+def _swept_key(points: Sequence[Point]) -> str:
+    """Return the key whose numbers give points their labels; empty where there is none."""
+    keys = dict.fromkeys(key for point in points for key in point.changes)
+    return next((key for key in keys if all(_is_number(point.label, point.value(key)) for point in points)), "")
 
 
-def unlike(results: VariantResults, standard: VariantResults) -> str | None:
-    """Return what keeps two variants out of one table, in words; None if nothing does."""
-    for what, ours, theirs in (
-        ("classes", ", ".join(sorted(results.labels)), ", ".join(sorted(standard.labels))),
-        ("splits", _sizes(results.splits), _sizes(standard.splits)),
-        ("weights", results.weights, standard.weights),
-        ("backbone", results.backbone, standard.backbone),
-    ):
-        if ours != theirs:
-            return f"left out for other {what} ({ours}) than those of the other rows ({theirs})"
-    return None
-
-
-def _point(study: StudyParams, results: Mapping[str, VariantResults | None], variant: str, value: Any) -> Found | str:
-    if variant not in study.run:
-        return "not in study.run"
-    found = results.get(variant)
-    if found is None:
-        return "without results yet"
-    for point in found.points:
-        if point.value == value:
-            return Found(found, point) if point.runs or point.same_as_full else "without a finished training"
-    return "without results of this value"
-
-
-def _sizes(splits: Mapping[str, int]) -> str:
-    return ", ".join(f"{split} {n:,}" for split, n in splits.items())
+def _is_number(label: str, value: object) -> bool:
+    try:
+        return not isinstance(value, bool) and float(label) == value
+    except ValueError:
+        return False

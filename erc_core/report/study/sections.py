@@ -6,7 +6,8 @@ from erc_core.params.training import EvaluateParams
 from erc_core.report.page.document import Block, Drawn, Numbering, Paragraph, Picture, Section
 from erc_core.report.page.formats import listed
 from erc_core.report.study.notes import gap_notes, title_of
-from erc_core.report.study.tables import Row, StudyTable
+from erc_core.report.study.rows import Row
+from erc_core.report.study.tables import StudyTable
 from erc_core.report.study.text import MEMORY_WORDS, layouts
 
 SWEEPS = "Parameter analysis"

@@ -1,22 +1,22 @@
 """The tables of a study as numbers: scores over seeds, differences to a reference, cost, and what the paper prints.
 
-Rows come from params.yaml, never from the files that happen to lie about: a variant that was not asked for, or that has no
-results, is a row without numbers and with a reason. No table mixes class sets, splits, weights or backbones.
+A variant that was not asked for, or that has no results, is a row without numbers and with a reason. No table mixes class
+sets, splits, weights or backbones.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from erc_core.params.study import FULL, StudyParams, TableParams
 from erc_core.params.training import EvaluateParams
-from erc_core.report.study.differences import METRICS, Difference, Side, compare, corrected, same_utterances
-from erc_core.report.study.paper import DIFFERENCES, paper_corpus, printed
-from erc_core.report.study.rows import Found, Kind, Planned, find, kind_of, planned_rows
-from erc_core.report.study.statistics import SeedSummary, seed_summary
-from erc_core.study.results import PointResults, VariantResults
+from erc_core.report.study.differences import METRICS, Side, compare, corrected, same_utterances
+from erc_core.report.study.paper import paper_corpus, printed
+from erc_core.report.study.rows import Cost, Kind, Row, planned_rows
+from erc_core.report.study.statistics import seed_summary
+from erc_core.study.points import base_label
+from erc_core.study.results import VariantResults
 
 
 @dataclass(frozen=True)
@@ -38,73 +38,6 @@ class StudySource:
     evaluate: EvaluateParams
     results: Mapping[str, VariantResults | None]
     predictions: Callable[[str], pl.DataFrame]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a row costs.
-
-    Attributes:
-        parameters: Parameters of the model; None where they were not counted.
-        trained_parameters: Those of them that are trained; None likewise.
-        peak_memory_mb: The largest peak of its trainings, MiB.
-        memory: What that is memory of: resident or gpu; see results.Run.
-        seconds_per_epoch: Mean over its trainings.
-        latency_ms: Of one utterance, batch of one, ms; None where it was not measured.
-    """
-
-    parameters: int | None
-    trained_parameters: int | None
-    peak_memory_mb: float
-    memory: str
-    seconds_per_epoch: float
-    latency_ms: float | None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a table.
-
-    Attributes:
-        label: What stands in front of it.
-        group: The modality, or in a sweep over several systems the system's label; empty where there are no groups.
-        variant: Name of its variant.
-        value: Its value of the variant's parameter, if it has one.
-        is_reference: Whether the other rows (of its group) are compared with it.
-        missing: Why there are no numbers; None where there are.
-        not_compared: Why a row with numbers has no differences; None where it has them, or should not.
-        seeds: Of its trainings.
-        scores: By metric, over the seeds.
-        differences: By metric, to the reference.
-        paper: By metric, what the paper prints: a score, or in tables of differences a difference; fractions.
-        cost: None where there are no numbers.
-    """
-
-    label: str
-    group: str
-    variant: str
-    value: Any
-    is_reference: bool
-    missing: str | None = None
-    not_compared: str | None = None
-    seeds: tuple[int, ...] = ()
-    scores: Mapping[str, SeedSummary] = field(default_factory=dict)
-    differences: Mapping[str, Difference] = field(default_factory=dict)
-    paper: Mapping[str, float] = field(default_factory=dict)
-    cost: Cost | None = None
-
-    def paper_gap(self, metric: str, table: str) -> float | None:
-        """Return measured minus printed, None where one of them is missing.
-
-        Args:
-            metric: Of METRICS.
-            table: The table's name, which tells whether the paper prints scores or differences.
-        """
-        if metric not in self.paper:
-            return None
-        if table in DIFFERENCES:
-            return self.differences[metric].mean - self.paper[metric] if metric in self.differences else None
-        return self.scores[metric].mean - self.paper[metric] if metric in self.scores else None
 
 
 @dataclass(frozen=True)
@@ -191,28 +124,30 @@ def make_tables(source: StudySource) -> list[StudyTable]:
 
 
 def _table(source: StudySource, name: str, table: TableParams) -> StudyTable:
-    study = source.study
-    kind, plan = kind_of(study, table), planned_rows(study, table)
+    kind, key, plan = planned_rows(source.study, table)
     standard = _standard(source, plan)
-    found = [find(study, source.results, row, standard) for row in plan]
-    labels = standard.labels if standard else []
-    rows = [_row(source, name, row, numbers, labels) for row, numbers in zip(plan, found, strict=True)]
-    if kind != "sweep":
-        rows = _compared(source, rows, found)
-    references = dict.fromkeys(row.label for row in plan if row.is_reference)
-    over = study.variants[plan[0].variant].over if kind == "sweep" else {}
+    sides = [_side(source, row, standard) for row in plan]
+    references = {row.group: side for row, side in zip(plan, sides, strict=True) if row.is_reference}
+    corpus = paper_corpus(source.dataset, source.ingest_format, standard.labels if standard else [])
+    rows = []
+    for planned, side in zip(plan, sides, strict=True):
+        row = replace(planned, paper=printed(name, corpus, planned.group, planned.label))
+        row = _measured(row, side, source.evaluate)
+        if isinstance(side, Side) and kind != "sweep" and not row.is_reference:
+            row = _compared(row, side, references.get(row.group), source.evaluate)
+        rows.append(row)
+    differences = corrected([row.differences for row in rows])
+    rows = [replace(row, differences=of_row) for row, of_row in zip(rows, differences, strict=True)]
     shown = [
-        numbers.results
-        for row, numbers in zip(rows, found, strict=True)
-        if row.missing is None and isinstance(numbers, Found)
+        side.results for row, side in zip(rows, sides, strict=True) if isinstance(side, Side) and row.missing is None
     ]
     return StudyTable(
         dataset=source.dataset,
         name=name,
         title=table.title,
         kind=kind,
-        reference=next(iter(references), ""),
-        key=next(iter(over), ""),
+        reference=next((row.label for row in plan if row.is_reference), ""),
+        key=key,
         rows=tuple(rows),
         origin=Origin(
             *(
@@ -223,73 +158,89 @@ def _table(source: StudySource, name: str, table: TableParams) -> StudyTable:
     )
 
 
-def _standard(source: StudySource, plan: list[Planned]) -> VariantResults | None:
+def _standard(source: StudySource, rows: list[Row]) -> VariantResults | None:
     """Return the results that all rows must be comparable with: the reference's, else the first there are."""
-    variants = [row.variant for row in plan if row.is_reference] or [FULL]
-    variants += [row.variant for row in plan]
+    variants = [row.variant for row in rows if row.is_reference] or [FULL]
+    variants += [row.variant for row in rows]
     known = (source.results.get(variant) for variant in variants if variant in source.study.run)
     return next((results for results in known if results is not None), None)
 
 
-def _row(source: StudySource, table: str, planned: Planned, found: Found | str, labels: list[str]) -> Row:
-    corpus = paper_corpus(source.dataset, source.ingest_format, labels)
-    row = Row(
-        label=planned.label,
-        group=planned.group,
-        variant=planned.variant,
-        value=planned.value,
-        is_reference=planned.is_reference,
-        paper=printed(table, corpus, planned.group, planned.label),
-    )
-    if isinstance(found, str):
-        return replace(row, missing=found)
-    runs = found.point.runs
+def _side(source: StudySource, row: Row, standard: VariantResults | None) -> Side | str:
+    """Return the results that a row shows, or in words why it shows none.
+
+    They are those of the full model where the row's configuration is the full model's.
+    """
+    side = _of_point(source, row.variant, row.point)
+    if isinstance(side, Side) and side.point.same_as_full:
+        side = _of_point(source, FULL, base_label(source.study))
+        if isinstance(side, str):
+            return f"the same as the full model, which is {side}"
+    if isinstance(side, Side) and standard:
+        return _unlike(side.results, standard) or side
+    return side
+
+
+def _of_point(source: StudySource, variant: str, label: str) -> Side | str:
+    if variant not in source.study.run:
+        return "not in study.run"
+    results = source.results.get(variant)
+    if results is None:
+        return "without results yet"
+    point = next((point for point in results.points if point.point == label), None)
+    if point is None:
+        return "without results of this value"
+    if not point.runs and not point.same_as_full:
+        return "without a finished training"
+    return Side(results, point, source.predictions)
+
+
+def _unlike(results: VariantResults, standard: VariantResults) -> str | None:
+    """Return what keeps two variants out of one table, in words; None if nothing does."""
+    for what in ("labels", "splits", "weights", "backbone"):
+        ours, theirs = _shown(results, what), _shown(standard, what)
+        if ours != theirs:
+            named = "classes" if what == "labels" else what
+            return f"left out for other {named} ({ours}) than those of the other rows ({theirs})"
+    return None
+
+
+def _shown(results: VariantResults, what: str) -> str:
+    value = getattr(results, what)
+    if isinstance(value, dict):
+        return ", ".join(f"{split} {n:,}" for split, n in value.items())
+    return value if isinstance(value, str) else ", ".join(sorted(value))
+
+
+def _measured(row: Row, side: Side | str, evaluate: EvaluateParams) -> Row:
+    """Return a row with its scores and its cost, or with the reason why there are none."""
+    if isinstance(side, str):
+        return replace(row, missing=side)
+    runs = side.point.runs
     return replace(
         row,
-        seeds=tuple(sorted(run.seed for run in runs)),
+        seeds=tuple(side.seeds),
         scores={
-            metric: seed_summary([getattr(run, metric) for run in runs], source.evaluate.confidence)
-            for metric in METRICS
+            metric: seed_summary([getattr(run, metric) for run in runs], evaluate.confidence) for metric in METRICS
         },
-        cost=_cost(found.point),
+        cost=Cost(
+            parameters=side.point.parameters,
+            trained_parameters=side.point.trained_parameters,
+            peak_memory_mb=max(run.peak_memory_mb for run in runs),
+            memory=" and ".join(sorted({run.memory for run in runs})),
+            seconds_per_epoch=sum(run.seconds_per_epoch for run in runs) / len(runs),
+            latency_ms=side.point.latency_ms,
+        ),
     )
 
 
-def _cost(point: PointResults) -> Cost:
-    return Cost(
-        parameters=point.parameters,
-        trained_parameters=point.trained_parameters,
-        peak_memory_mb=max(run.peak_memory_mb for run in point.runs),
-        memory=" and ".join(sorted({run.memory for run in point.runs})),
-        seconds_per_epoch=sum(run.seconds_per_epoch for run in point.runs) / len(point.runs),
-        latency_ms=point.latency_ms,
-    )
-
-
-def _compared(source: StudySource, rows: list[Row], found: list[Found | str]) -> list[Row]:
-    """Compare every row with the reference of its group, and correct over all of them."""
-    sides = [
-        Side(numbers.results, numbers.point, source.predictions(numbers.results.variant))
-        if isinstance(numbers, Found)
-        else None
-        for numbers in found
-    ]
-    references = {row.group: side for row, side in zip(rows, sides, strict=True) if row.is_reference}
-    compared = [
-        row if side is None or row.is_reference else _against(references.get(row.group), row, side, source.evaluate)
-        for row, side in zip(rows, sides, strict=True)
-    ]
-    differences = corrected([row.differences for row in compared])
-    return [replace(row, differences=found) for row, found in zip(compared, differences, strict=True)]
-
-
-def _against(reference: Side | None, row: Row, side: Side, evaluate: EvaluateParams) -> Row:
+def _compared(row: Row, side: Side, reference: Side | str | None, evaluate: EvaluateParams) -> Row:
     """Return a row with its differences from the reference, or without and with the reason."""
-    if reference is None:
+    if not isinstance(reference, Side):
         return replace(row, not_compared="as the row to compare with has no numbers")
     if not same_utterances(side, reference):
         reason = "left out for other test utterances than those of the row to compare with"
         return replace(row, missing=reason, seeds=(), scores={}, cost=None)
     differences = compare(side, reference, evaluate)
-    apart = None if differences else "as no seed is in common with the row to compare with"
-    return replace(row, differences=differences, not_compared=apart)
+    no_seed = None if differences else "as no seed is in common with the row to compare with"
+    return replace(row, differences=differences, not_compared=no_seed)

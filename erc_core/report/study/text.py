@@ -17,7 +17,8 @@ from erc_core.report.study.notes import (
     title_of,
 )
 from erc_core.report.study.paper import DIFFERENCES
-from erc_core.report.study.tables import Cost, Row, StudyTable
+from erc_core.report.study.rows import Cost, Row
+from erc_core.report.study.tables import StudyTable
 
 METRIC_TITLES = {"acc": "Accuracy", "wf1": "Weighted F1"}
 MEMORY_WORDS = {

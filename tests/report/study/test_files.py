@@ -13,7 +13,11 @@ from erc_core.study.results import read_predictions, read_results
 
 EVALUATE = EvaluateParams(bootstrap_samples=100, confidence=0.95, seed=0, batch_size=8)
 HOSTILE = 'a_b & 50% $x$ #1 {y} ~^\\z [*] <tag> “q” é – −1 ± "w" |\n[b]'
-TEXTS = {"title": HOSTILE, "rows": {HOSTILE: "without_icl", "* [x]": "without_jfm"}}
+TEXTS = {
+    "title": HOSTILE,
+    "variants": ["without_icl", "without_jfm"],
+    "labels": {"without_icl": HOSTILE, "without_jfm": "* [x]"},
+}
 
 
 @pytest.fixture(scope="module")

@@ -207,7 +207,7 @@ def test_heads_span_their_columns_on_the_page(sections, study_tables):
 
 def test_hostile_words_of_a_study_stay_text(sections, make_study, tmp_path):
     hostile = "<script>x</script> | `y` *b* [l](http://e.com)"
-    tables = TABLES | {"own": {"title": hostile, "rows": {hostile: "without_icl"}}}
+    tables = TABLES | {"own": {"title": hostile, "variants": ["without_icl"], "labels": {"without_icl": hostile}}}
     study = study_params(run=["full", "without_icl"], tables=tables)
     html, markdown = pages(sections(make_study(tmp_path, study=study, weights=hostile, commit=hostile)))
     assert "<script" not in html

@@ -277,11 +277,15 @@ def test_the_demo_corpus_is_not_meld(tables):
 
 def test_tables_of_a_users_own(tables, tmp_path):
     """Check a parameter of words, which makes rows, and one sweep over two systems, which makes groups."""
-    words = {"over": {"jfm.layers": ["first", "last"]}}
-    deep = {"set": {"jfm.tied": False}, "over": {"jfm.n_blocks": [1, 2]}, "sweep": True}
+    words = {"points": {"first": {"jfm.layers": "first"}, "last": {"jfm.layers": "last"}}}
+    deep = {"points": {n: {"jfm.tied": False, "jfm.n_blocks": n} for n in (1, 2)}, "sweep": True}
     own = {
-        "layers": {"title": "layers", "rows": {"layers": "layers"}},
-        "blocks": {"title": "blocks", "rows": {"tied": "n_blocks", "untied": "deep"}},
+        "layers": {"title": "layers", "variants": ["layers"], "labels": {"layers": "layers"}},
+        "blocks": {
+            "title": "blocks",
+            "variants": ["n_blocks", "deep"],
+            "labels": {"n_blocks": "tied", "deep": "untied"},
+        },
     }
     study = study_params(run=["full", "layers", "n_blocks", "deep"], tables=TABLES | own, layers=words, deep=deep)
     write_study(tmp_path, study, n_dialogues=5)

@@ -1,0 +1,64 @@
+import pytest
+
+from erc_core.errors import ParamsError
+from erc_core.params.peers import MultiEmoParams
+from erc_core.study.points import base_label, points_of, seeds_of, settings_of
+
+POINTS = {"a": {"jfm.tied": False, "jfm.n_blocks": 1}, "b": {"jfm.n_blocks": 1}, "c": {}}
+
+
+@pytest.fixture
+def make_study(make_params):
+    return lambda **changes: make_params(**{f"study__{key}": value for key, value in changes.items()}).study
+
+
+def test_a_variant_changes_what_it_says_and_nothing_else(make_study):
+    study = make_study(variants__own={"points": {"0": {"jfm.joint_len": 0}}})
+    (point,) = points_of(study, "own")
+    assert (point.label, point.changes, point.value("jfm.joint_len")) == ("0", {"jfm.joint_len": 0}, 0)
+    assert point.configuration.jfm.model_copy(update={"joint_len": 4}) == study.base.jfm
+    assert point.configuration.model == study.base.model
+    assert not point.is_base
+
+
+def test_points_start_from_the_base_each(make_study):
+    a, b, c = points_of(make_study(variants__own={"points": POINTS}), "own")
+    assert [point.label for point in (a, b, c)] == ["a", "b", "c"]
+    assert (a.value("jfm.tied"), b.value("jfm.tied")) == (False, True)
+    assert [point.value("jfm.n_blocks") for point in (a, b, c)] == [1, 1, 2]
+    assert [point.is_base for point in (a, b, c)] == [False, False, True]
+
+
+def test_a_value_that_is_the_bases_own_is_the_full_model_and_moves_with_it(make_study):
+    assert [point.label for point in points_of(make_study(), "n_blocks") if point.is_base] == ["2"]
+    moved = points_of(make_study(base__jfm__n_blocks=3), "n_blocks")
+    assert [point.label for point in moved if point.is_base] == ["3"]
+    assert [point.configuration.jfm.n_blocks for point in moved] == [1, 2, 3, 4, 5]
+
+
+def test_full_itself_and_another_system_are_never_taken_for_the_full_model(make_study):
+    study = make_study()
+    assert [point.label for point in points_of(study, "full") if point.configuration == study.base] == ["T+A"]
+    assert base_label(study) == "T+A"
+    assert base_label(make_study(variants__full={"points": {"whole": {}}})) == "whole"
+    for variant in ("full", "scfa", "multiemo"):
+        assert not any(point.is_base for point in points_of(study, variant))
+
+
+def test_sweeps_have_seeds_of_their_own(make_study):
+    assert seeds_of(make_study(seeds=5), "full") == [0, 1, 2, 3, 4]
+    assert seeds_of(make_study(seeds=5), "n_blocks") == [0]
+    assert seeds_of(make_study(sweep_seeds=2), "n_blocks") == [0, 1]
+
+
+def test_a_peer_has_settings_for_the_selected_backbone_and_the_model_has_none(make_params):
+    params = make_params()
+    assert settings_of(params, "full") is None
+    settings = settings_of(params, "multiemo")
+    assert isinstance(settings, MultiEmoParams)
+    assert settings.model_dump() == params.study.variants["multiemo"].settings["tiny"]
+    lacking = make_params(study__variants__scfa__settings={})
+    with pytest.raises(
+        ParamsError, match=r"scfa.settings: has nothing for backbone 'tiny'; add study.variants.scfa.settings.tiny"
+    ):
+        settings_of(lacking, "scfa")
