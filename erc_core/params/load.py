@@ -104,8 +104,8 @@ def _lines(detail: ErrorDetails, details: list[ErrorDetails]) -> list[str]:
         return [f"{key}: missing; the params.yaml of the repository shows it with its meaning"]
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         name = context["discriminator"].strip("'")
-        told = ": missing;" if kind == "union_tag_not_found" else f" = {value[name]!r}:"
-        return [f"{key}.{name}{told} allowed is {' or '.join(map(repr, place.tags))}"]
+        shown = ": missing;" if kind == "union_tag_not_found" else f" = {value[name]!r}:"
+        return [f"{key}.{name}{shown} allowed is {' or '.join(map(repr, place.tags))}"]
     if place.is_auto:
         siblings = [d["loc"][-1] for d in details if d["loc"][:-1] == detail["loc"][:-1]]
         number = "a number" if "float" in siblings else "a whole number"

@@ -1,6 +1,7 @@
 """All of params.yaml as one checked object, with the rules that concern more than one section."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -123,17 +124,17 @@ class Params(Section):
             )
         return found
 
-    def _study_problems(self) -> list[str]:
-        """Return what the variants to run ask for and the backbone does not have."""
+    def _study_problems(self) -> Iterator[str]:
+        """Yield what the variants to run ask for and the backbone does not have."""
         base = self.study.base
         of_base = self._depth_problems(base.model, base.jfm) if self.study.run else []
-        found = [f"study.base: {problem}" for problem in of_base]
+        yield from (f"study.base: {problem}" for problem in of_base)
         for variant in self.study.run:
             for label, changes in self.study.variants[variant].points.items():
                 point = base.changed(changes)
-                own = [problem for problem in self._depth_problems(point.model, point.jfm) if problem not in of_base]
-                found += [f"study.variants.{variant}.points.{label}: {problem}" for problem in own]
-        return found
+                for problem in self._depth_problems(point.model, point.jfm):
+                    if problem not in of_base:
+                        yield f"study.variants.{variant}.points.{label}: {problem}"
 
     def _depth_problems(self, model: ModelParams, jfm: JFMParams) -> list[str]:
         """Return what asks for more layers than the backbone has."""

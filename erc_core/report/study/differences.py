@@ -19,6 +19,9 @@ from erc_core.study.results import PointResults, VariantResults
 METRICS = ("acc", "wf1")
 # A corrected p value of the t test below this gives a star, as in the paper
 ALPHA = 0.05
+DAMAGED = (
+    "study variant {!r}: its predictions lack {} that its results have; make both again with `dvc repro --force study`"
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Side:
         rows = self.predictions.filter(pl.col("seed").is_in(seeds))
         probabilities = [f"p_{label}" for label in self.results.labels]
         if not set(probabilities) <= set(rows.columns):
-            raise self._damaged("a class")
+            raise ErcError(DAMAGED.format(self.results.variant, "a class"))
         table = (
             rows.group_by("utterance_id")
             .agg(
@@ -100,14 +103,8 @@ class Side:
             .sort("utterance_id")
         )
         if table.is_empty() or (table["n_seeds"] != len(seeds)).any():
-            raise self._damaged("utterances of a seed")
+            raise ErcError(DAMAGED.format(self.results.variant, "utterances of a seed"))
         return table
-
-    def _damaged(self, lacking: str) -> ErcError:
-        return ErcError(
-            f"study variant {self.results.variant!r}: its predictions lack {lacking} that its results have; make both "
-            "again with `dvc repro --force study`"
-        )
 
 
 def same_utterances(a: Side, b: Side) -> bool:
@@ -150,19 +147,15 @@ def compare(row: Side, reference: Side, evaluate: EvaluateParams) -> dict[str, D
     for metric in METRICS:
         a, b = row.scores(metric, seeds), reference.scores(metric, seeds)
         mean = float(np.mean(np.subtract(a, b)))
-        paired = getattr(bootstrap, metric)
+        paired = bootstrap[metric]
         differences[metric] = Difference(mean, paired_t(a, b), paired.difference, paired.low, paired.high, paired.p)
     return differences
 
 
 def corrected(differences: Sequence[Mapping[str, Difference]]) -> list[dict[str, Difference]]:
-    """Correct the p values of one table, score by score and test by test.
+    """Return the differences of a table's rows with p values corrected, score by score and test by test.
 
-    Args:
-        differences: Of each row by metric; empty where nothing was compared, which does not count as a comparison.
-
-    Returns:
-        The same with p_t_holm and p_bootstrap_holm.
+    A row without differences does not count as a comparison.
     """
     rows = [dict(row) for row in differences]
     for metric in METRICS:

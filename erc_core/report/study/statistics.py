@@ -16,6 +16,7 @@ from statsmodels.stats.multitest import multipletests
 
 from erc_core.evaluation.bootstrap import Counts, dialogue_confusions, resample_dialogues, scores_from_confusion
 
+SCORES = ("acc", "wf1", "macro_f1")
 # Scores closer than this are equal: what remains is the rounding of sums and quotients
 TIE = 1e-12
 
@@ -56,24 +57,12 @@ class PairedDifference:
     p: float | None
 
 
-@dataclass(frozen=True)
-class PairedBootstrap:
-    """Differences of the three scores between two systems."""
-
-    acc: PairedDifference
-    wf1: PairedDifference
-    macro_f1: PairedDifference
-
-
 def seed_summary(values: Sequence[float], confidence: float) -> SeedSummary:
     """Summarise one score over seeds, with Student's t interval of its mean.
 
     Args:
         values: The score of each seed, at least one.
-        confidence: Of the interval, such as 0.95.
-
-    Returns:
-        The summary: mean ± t_{n-1} sd / sqrt(n).
+        confidence: Of the interval mean ± t_{n-1} sd / sqrt(n), such as 0.95.
 
     Raises:
         ValueError: No values.
@@ -124,7 +113,7 @@ def paired_dialogue_bootstrap(
     samples: int,
     confidence: float,
     seed: int,
-) -> PairedBootstrap:
+) -> dict[str, PairedDifference]:
     """Compare two systems on the same utterances by resampling whole test dialogues, the same ones for both.
 
     The p value inverts the percentile interval (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, section
@@ -148,7 +137,7 @@ def paired_dialogue_bootstrap(
         seed: Of the resamples: the same seed gives the same result, whatever the order of the utterances.
 
     Returns:
-        The differences a minus b, with intervals and p values unless there is a single dialogue.
+        The differences a minus b by score (acc, wf1, macro_f1), with intervals and p values unless there is one dialogue.
 
     Raises:
         ValueError: Unequal lengths, no utterances, an unknown label, probabilities of another shape or not finite.
@@ -162,13 +151,13 @@ def paired_dialogue_bootstrap(
     )
     observed_S = _differences(confusions_D2CC.sum(axis=0))
     if len(confusions_D2CC) < 2:
-        return PairedBootstrap(*(PairedDifference(float(value), None, None, None) for value in observed_S))
+        return {name: PairedDifference(float(x), None, None, None) for name, x in zip(SCORES, observed_S, strict=True)}
     resamples = resample_dialogues(confusions_D2CC, _differences, samples=samples, confidence=confidence, seed=seed)
     not_above_S = (resamples.values_SR <= TIE).sum(axis=1)
     not_below_S = (resamples.values_SR >= -TIE).sum(axis=1)
     p_S = np.minimum(1.0, 2 * (np.minimum(not_above_S, not_below_S) + 1) / (samples + 1))
-    columns = (observed_S, resamples.low_S, resamples.high_S, p_S)
-    return PairedBootstrap(*(PairedDifference(*map(float, row)) for row in zip(*columns, strict=True)))
+    numbers_SN = np.stack([observed_S, resamples.low_S, resamples.high_S, p_S], axis=1).tolist()
+    return {name: PairedDifference(*numbers) for name, numbers in zip(SCORES, numbers_SN, strict=True)}
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -206,6 +195,6 @@ def _predicted(probabilities: npt.NDArray[np.floating], n: int, labels: Sequence
 
 def _differences(confusion_2CC: Counts) -> npt.NDArray[np.float64]:
     """Return accuracy, weighted F1 and macro F1 of system a minus system b, (3, ...), from (..., 2, C, C) counts."""
-    scores_S2 = scores_from_confusion(confusion_2CC)[:3]
+    scores_S2 = scores_from_confusion(confusion_2CC)[: len(SCORES)]
     differences: npt.NDArray[np.float64] = scores_S2[..., 0] - scores_S2[..., 1]
     return differences

@@ -107,13 +107,7 @@ class StudyTable:
 
 
 def make_tables(source: StudySource) -> list[StudyTable]:
-    """Make all tables of one dataset.
-
-    Args:
-        source: Parameters, results and predictions.
-
-    Returns:
-        The tables in the order of params.yaml; none if the study runs nothing.
+    """Make all tables of one dataset in the order of params.yaml; none if the study runs nothing.
 
     Raises:
         ErcError: Predictions do not fit the results.
@@ -197,19 +191,20 @@ def _of_point(source: StudySource, variant: str, label: str) -> Side | str:
 
 def _unlike(results: VariantResults, standard: VariantResults) -> str | None:
     """Return what keeps two variants out of one table, in words; None if nothing does."""
-    for what in ("labels", "splits", "weights", "backbone"):
-        ours, theirs = _shown(results, what), _shown(standard, what)
-        if ours != theirs:
-            named = "classes" if what == "labels" else what
-            return f"left out for other {named} ({ours}) than those of the other rows ({theirs})"
+    ours, theirs = _compatibility(results), _compatibility(standard)
+    for what, value in ours.items():
+        if value != theirs[what]:
+            return f"left out for other {what} ({value}) than those of the other rows ({theirs[what]})"
     return None
 
 
-def _shown(results: VariantResults, what: str) -> str:
-    value = getattr(results, what)
-    if isinstance(value, dict):
-        return ", ".join(f"{split} {n:,}" for split, n in value.items())
-    return value if isinstance(value, str) else ", ".join(sorted(value))
+def _compatibility(results: VariantResults) -> dict[str, str]:
+    return {
+        "classes": ", ".join(sorted(results.labels)),
+        "splits": ", ".join(f"{split} {n:,}" for split, n in results.splits.items()),
+        "weights": results.weights,
+        "backbone": results.backbone,
+    }
 
 
 def _measured(row: Row, side: Side | str, evaluate: EvaluateParams) -> Row:

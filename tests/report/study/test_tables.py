@@ -309,3 +309,40 @@ def test_where_the_numbers_come_from(tables, tmp_path):
     assert origin.devices == ("CPU: AMD EPYC, 1 threads", "NVIDIA H100")
     assert origin.commits == ("0123456789ab", "not recorded")
     assert origin.precisions == ("float32",)
+
+
+def test_folds_make_tables_as_one_dataset_does_once_they_are_averaged(tmp_path, monkeypatch):
+    """Tables read no files: a group of datasets needs its scores averaged by seed and its test splits put together."""
+    folds, study = ("fold_1", "fold_2"), study_params(run=["full", "without_icl"])
+    for n_dialogues, fold in zip((9, 5), folds, strict=True):
+        write_study(tmp_path, study, fold, n_dialogues=n_dialogues)
+    monkeypatch.chdir(tmp_path)
+
+    def results(variant):
+        of_folds = [read_results(fold, variant) for fold in folds]
+        (points,) = zip(*(of_fold.points for of_fold in of_folds), strict=True)
+        runs = [
+            run.model_copy(
+                update={metric: np.mean([getattr(r, metric) for r in (run, *same)]) for metric in ("acc", "wf1")}
+            )
+            for run, *same in zip(*(point.runs for point in points), strict=True)
+        ]
+        return of_folds[0].model_copy(update={"points": [points[0].model_copy(update={"runs": runs})]})
+
+    def predictions(variant):
+        own = (pl.col("utterance_id", "dialogue_id").str.replace("test", fold) for fold in folds)
+        return pl.concat(
+            [read_predictions(fold, variant).with_columns(ids) for fold, ids in zip(folds, own, strict=True)]
+        )
+
+    averaged = {variant: results(variant) for variant in study.run}
+    (table,) = (
+        table
+        for table in make_tables(StudySource("folds", "table", study, EVALUATE, averaged, predictions))
+        if table.name == "ablation"
+    )
+    row = rows_of(table)["", "w/o ICL"]
+    by_fold = [[run.acc for run in read_results(fold, "without_icl").points[0].runs] for fold in folds]
+    assert (row.scores["acc"].mean, row.scores["acc"].n) == (pytest.approx(np.mean(by_fold)), 3)
+    assert row.scores["acc"].sd == pytest.approx(np.std(np.mean(by_fold, axis=0), ddof=1))
+    assert row.differences["acc"].p_bootstrap is not None
