@@ -16,8 +16,8 @@ from erc_core.errors import ErcError
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.precision import autocast_dtype
 from erc_core.params.backbones import BackboneParams
+from erc_core.params.peers import PeerParams
 from erc_core.params.schema import Params, deciding, dump
-from erc_core.params.study import SystemSettings
 from erc_core.peers.task import DialogueFeatures
 from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
@@ -109,7 +109,7 @@ def describe_weights(name: str, backbone: BackboneParams) -> str:
 
 
 def _decides(
-    params: Params, variant: str, point: Point, seed: int, settings: SystemSettings | None, device: torch.device
+    params: Params, variant: str, point: Point, seed: int, settings: PeerParams | None, device: torch.device
 ) -> dict[str, Any]:
     """Return the parameters that decide the result of a training."""
     return {name: deciding(getattr(params, name)) for name in SECTIONS} | {

@@ -40,3 +40,7 @@ class MultiEmoParams(PeerParams):
     swfc_weight: float = Field(ge=0)
     soft_hgr_weight: float = Field(ge=0)
     ce_weight: float = Field(gt=0)
+
+
+# the systems by name; erc_core/peers/registry.py has what makes each
+PEERS: dict[str, type[PeerParams]] = {"scfa": ScfaParams, "multiemo": MultiEmoParams}

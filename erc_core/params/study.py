@@ -6,12 +6,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from erc_core.params.model import ICLParams, JFMParams, ModelParams
-from erc_core.params.peers import MultiEmoParams, ScfaParams
+from erc_core.params.peers import PEERS
 from erc_core.params.section import FILE_NAME, Section
 
 FULL = "full"  # the variant that trains study.base
-SystemSettings = ScfaParams | MultiEmoParams
-SETTINGS: dict[str, type[ScfaParams] | type[MultiEmoParams]] = {"scfa": ScfaParams, "multiemo": MultiEmoParams}
 
 # YAML reads a label such as 2 as a number
 Label = Annotated[str, BeforeValidator(lambda key: str(key) if type(key) in (int, float) else key)]
@@ -120,15 +118,15 @@ class StudyParams(Section):
             yield f"study.variants.{FULL}: has to be there, with `points` alone: it trains study.base itself"
         for name, variant in self.variants.items():
             key = f"study.variants.{name}"
-            if variant.system is not None and variant.system not in SETTINGS:
-                yield f"{key}.system = {variant.system!r}: allowed are {list(SETTINGS)}; without it, points change the model"
+            if variant.system is not None and variant.system not in PEERS:
+                yield f"{key}.system = {variant.system!r}: allowed are {list(PEERS)}; without it, points change the model"
                 continue
             if variant.settings and variant.system is None:
-                yield f"{key}.settings: allowed only with system {' or '.join(SETTINGS)}; change the model through `points`"
+                yield f"{key}.settings: allowed only with system {' or '.join(PEERS)}; change the model through `points`"
                 continue
             for backbone, settings in variant.settings.items():
                 try:
-                    SETTINGS[str(variant.system)].model_validate(settings)
+                    PEERS[str(variant.system)].model_validate(settings)
                 except ValidationError as error:
                     yield from (f"{key}.settings.{backbone}.{_in_words(detail)}" for detail in error.errors())
             yield from self._point_problems(f"{key}.points", variant, is_full=name == FULL)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from erc_core.errors import ParamsError
+from erc_core.params.peers import PEERS, PeerParams
 from erc_core.params.schema import Params
-from erc_core.params.study import FULL, SETTINGS, Configuration, StudyParams, SystemSettings
+from erc_core.params.study import FULL, Configuration, StudyParams
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def seeds_of(study: StudyParams, variant: str) -> list[int]:
     return list(range(study.sweep_seeds if study.variants[variant].sweep else study.seeds))
 
 
-def settings_of(params: Params, variant: str) -> SystemSettings | None:
+def settings_of(params: Params, variant: str) -> PeerParams | None:
     """Return a peer's hyper-parameters for the selected backbone; None for the model of this project.
 
     Raises:
@@ -64,4 +65,4 @@ def settings_of(params: Params, variant: str) -> SystemSettings | None:
     if params.backbone not in settings:
         key = f"study.variants.{variant}.settings"
         raise ParamsError(f"{key}: has nothing for backbone {params.backbone!r}; add {key}.{params.backbone}")
-    return SETTINGS[system].model_validate(settings[params.backbone])
+    return PEERS[system].model_validate(settings[params.backbone])

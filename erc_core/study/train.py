@@ -16,9 +16,8 @@ from erc_core.evaluation.scores import score
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import Predictions, predict
 from erc_core.params.model import ModelParams
-from erc_core.params.peers import MultiEmoParams, ScfaParams
+from erc_core.params.peers import MultiEmoParams, PeerParams, ScfaParams
 from erc_core.params.schema import Params
-from erc_core.params.study import SystemSettings
 from erc_core.params.training import ResolvedTraining, resolve_training
 from erc_core.peers.multiemo import MultiEMO
 from erc_core.peers.scfa import SCFA
@@ -64,7 +63,7 @@ def train_point(
     params: Params,
     corpus: Corpus,
     point: Point,
-    settings: SystemSettings | None,
+    settings: PeerParams | None,
     seed: int,
     device: torch.device,
     checkpoint: Checkpoint,
@@ -136,7 +135,7 @@ def train_point(
     )
 
 
-def _peer(settings: SystemSettings, model: ModelParams, corpus: Corpus, seed: int) -> nn.Module:
+def _peer(settings: PeerParams, model: ModelParams, corpus: Corpus, seed: int) -> nn.Module:
     dialogues = corpus.dialogues
     assert dialogues is not None
     torch.manual_seed(seed)

@@ -16,13 +16,17 @@ def test_every_task_has_a_process_of_its_own_and_its_result_comes_back():
     assert os.getpid() not in pids
 
 
-def test_no_more_than_the_workers_run_at_a_time():
-    def work(_):
+def test_no_more_than_the_workers_run_at_a_time(tmp_path):
+    def work(task):
         start = time.monotonic()
+        (tmp_path / str(task)).touch()
         time.sleep(0.2)
         return start, time.monotonic()
 
-    spans = [span for _, span in run_in_forks(work, range(5), workers=2)]
+    spans = []
+    for _, span in run_in_forks(work, range(5), workers=2):
+        spans.append(span)
+        assert len(list(tmp_path.iterdir())) <= len(spans) + 1  # none was started before another ended
     for start, _ in spans:
         assert sum(begin <= start < end for begin, end in spans) <= 2
 

@@ -116,6 +116,15 @@ def test_the_comparison_is_grouped_and_each_modality_has_its_reference(tables):
         ours, reference = rows[group, label], rows[group, "JFM"]
         assert ours.differences["acc"].mean == pytest.approx(ours.scores["acc"].mean - reference.scores["acc"].mean)
         assert not reference.differences
+    # predictions are those of the row's own point
+    best = {}
+    for variant in ("scfa", "jfm"):
+        table_A = read_predictions("demo", variant).filter(point="A").sort("utterance_id", "seed")
+        mean = table_A.select(f"p_{label}" for label in LABELS).to_numpy().reshape(-1, 3, len(LABELS)).mean(axis=1)
+        best[variant], gold = [LABELS[i] for i in mean.argmax(axis=1)], table_A["emotion"].to_list()[::3]
+    assert rows["A", "SCFA"].differences["acc"].averaged == pytest.approx(
+        accuracy_score(gold, best["scfa"]) - accuracy_score(gold, best["jfm"])
+    )
     # one family over all six
     p_t = [row.differences["wf1"].p_t for row in table.compared]
     assert [row.differences["wf1"].p_t_holm for row in table.compared] == pytest.approx(holm(p_t))

@@ -1,0 +1,74 @@
+import polars as pl
+import pytest
+
+from erc_core.errors import ErcError
+from erc_core.run.scratch import scratch_folder
+from erc_core.study.results import read_predictions, read_results
+from stages import study
+from stages.study import main
+
+POINTS = {"one block": {}, "untied": {"jfm.tied": False}, "no ICL": {"icl.weight": 0.0}}
+
+
+@pytest.fixture
+def make(corpus, make_params, tmp_path, monkeypatch):
+    monkeypatch.setenv("ERC_SCRATCH", str(tmp_path / "scratch"))
+    monkeypatch.chdir(tmp_path)
+    ingest = {"made_up": {"format": "meld"}}
+    own = {"study__base__jfm__n_blocks": 1, "study__seeds": 2, "study__run": ["own"], "parallel__workers": 2}
+    variants = {"full": {"points": {"T+A": {}}}, "own": {"points": POINTS}}
+    return lambda **changes: make_params(
+        datasets=["made_up"],
+        ingest=ingest,
+        train__epochs=1,
+        study__variants=variants,
+        study__tables={},
+        **own | changes,
+    )
+
+
+def test_every_point_and_seed_is_trained_and_stands_under_its_own_name(make, capsys):
+    main(make(), "made_up", "own")
+    results, predictions = read_results("made_up", "own"), read_predictions("made_up", "own")
+    assert (results.system, results.weights, results.splits["test"]) == ("jfm", "tiny (random weights)", 20)
+    base, untied, no_icl = results.points
+    assert [(point.point, point.changes) for point in results.points] == list(POINTS.items())
+    assert (base.same_as_full, base.runs, base.latency_ms, base.parameters) == (True, [], None, None)
+    assert untied.parameters > no_icl.parameters
+    for point in (untied, no_icl):
+        assert [run.seed for run in point.runs] == [0, 1]
+        for run in point.runs:
+            table = predictions.filter(pl.col("point") == point.point, pl.col("seed") == run.seed)
+            best = table.select(f"p_{label}" for label in results.labels).to_numpy().argmax(axis=1)
+            right = [results.labels[i] == gold for i, gold in zip(best, table["emotion"], strict=True)]
+            assert run.acc == pytest.approx(sum(right) / 20)
+    assert predictions.height == 4 * 20
+    assert list(scratch_folder("train").iterdir()) == []
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "study made_up own one block: the full model, trained as variant full"
+    assert [line.split(": test W-F1")[0] for line in lines[1:]] == [
+        "study made_up own untied",
+        "study made_up own no ICL",
+    ]
+
+    main(make(parallel__workers=1), "made_up", "own")
+    assert read_predictions("made_up", "own").equals(predictions)
+
+
+def test_the_longest_trainings_start_first(make, monkeypatch):
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    def places(work, tasks, workers):
+        raise Stop(list(tasks), workers)
+
+    monkeypatch.setattr(study, "run_in_forks", places)
+    with pytest.raises(Stop) as stopped:
+        main(make(), "made_up", "own")
+    assert stopped.value.args == ([3, 2, 1, 0], 2)
+
+
+def test_a_variant_that_needs_speech_is_refused_where_there_is_none(make, monkeypatch):
+    monkeypatch.setattr(study.FeatureSet, "has_speech", False)
+    with pytest.raises(ErcError, match="study variant 'own' needs speech, but no training utterance has a usable clip"):
+        main(make(), "made_up", "own")
