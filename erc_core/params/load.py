@@ -102,10 +102,12 @@ def _lines(detail: ErrorDetails, details: list[ErrorDetails]) -> list[str]:
         return [_unknown_key(place)]
     if kind == "missing":
         return [f"{key}: missing; the params.yaml of the repository shows it with its meaning"]
+    if kind == "too_short" and isinstance(value, dict):
+        return [f"{key} = {_shown(value)}: allowed is a section that is not empty"]
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         name = context["discriminator"].strip("'")
-        shown = ": missing;" if kind == "union_tag_not_found" else f" = {value[name]!r}:"
-        return [f"{key}.{name}{shown} allowed is {' or '.join(map(repr, place.tags))}"]
+        told = ": missing;" if kind == "union_tag_not_found" else f" = {value[name]!r}:"
+        return [f"{key}.{name}{told} allowed is {' or '.join(map(repr, place.tags))}"]
     if place.is_auto:
         siblings = [d["loc"][-1] for d in details if d["loc"][:-1] == detail["loc"][:-1]]
         number = "a number" if "float" in siblings else "a whole number"
@@ -115,8 +117,6 @@ def _lines(detail: ErrorDetails, details: list[ErrorDetails]) -> list[str]:
         return [f"{key} = {value!r}: allowed is {_range(place) or words.format(context[bound])}"]
     if kind == "literal_error":
         return [f"{key} = {_shown(value)}: allowed is {context['expected']}"]
-    if kind == "too_short" and isinstance(value, dict):
-        return [f"{key} = {_shown(value)}: allowed is a section that is not empty"]
     if kind in TYPE_NAMES:
         bounds = _range(place)
         return [f"{key} = {_shown(value)}: allowed is {TYPE_NAMES[kind]}{bounds and ', '}{bounds}"]

@@ -25,7 +25,7 @@ def test_other_fusions_need_two_streams(tree, fusion, modality):
     assert check_params(tree).model.fusion == fusion
 
 
-def test_one_stream_goes_with_the_fusion_of_the_paper_and_needs_no_vit_layers():
+def test_one_stream_needs_no_word_about_the_vit_of_other_fusions():
     assert ModelParams(modality="T", fusion="jfm") == ModelParams(modality="T", fusion="jfm", vit_layers=None)
 
 
