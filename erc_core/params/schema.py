@@ -22,6 +22,7 @@ class Params(Section):
     """Everything that params.yaml says."""
 
     datasets: list[str] = Field(min_length=1)
+    groups: dict[str, list[str]]
     backbone: str
     demo: DemoParams
     ingest: dict[str, IngestParams]
@@ -69,6 +70,7 @@ class Params(Section):
             for name in self.datasets
             if name not in self.ingest
         ]
+        found += self._group_problems()
         key, backbone = f"backbones.{self.backbone}", self.selected_backbone
         if self.mel.n_mels < backbone.patch:
             found.append(f"mel.n_mels = {self.mel.n_mels}: allowed is {key}.patch ({backbone.patch}) or more")
@@ -135,6 +137,19 @@ class Params(Section):
                 for problem in self._depth_problems(point.model, point.jfm):
                     if problem not in of_base:
                         yield f"study.variants.{variant}.points.{label}: {problem}"
+
+    def _group_problems(self) -> Iterator[str]:
+        for name, members in self.groups.items():
+            if not FILE_NAME.fullmatch(name) or name in self.ingest or name in RESERVED_NAMES:
+                yield (
+                    f"groups.{name}: allowed are lower-case letters, digits, - and _, and no name of a dataset or folder, as "
+                    "the name becomes a file's"
+                )
+            if len(members) < 2 or len(set(members)) < len(members):
+                yield f"groups.{name} = {members}: allowed are two or more different names under ingest"
+            for member in members:
+                if member not in self.ingest:
+                    yield f"groups.{name}: {member!r} has no section ingest.{member}; allowed are {list(self.ingest)}"
 
     def _depth_problems(self, model: ModelParams, jfm: JFMParams) -> list[str]:
         """Return what asks for more layers than the backbone has."""

@@ -165,7 +165,10 @@ MISTAKES = [
     ("audio.max_seconds", 0.05, "audio.max_seconds = 0.05: allowed is more than audio.min_seconds (0.1)"),
     # rules between sections
     ("backbone", "tyny", "backbone = 'tyny': allowed are the names under backbones: ['tiny', 'paper']"),
-    ("datasets", ["own"], "datasets: 'own' has no section ingest.own; allowed are ['demo', 'meld', 'iemocap']"),
+    ("groups", {"folds": ["demo"]}, "groups.folds = ['demo']: allowed are two or more different names under ingest"),
+    ("groups", {"folds": ["demo", "own"]}, "groups.folds: 'own' has no section ingest.own; allowed are ['demo', 'meld', "),
+    ("groups", {"demo": ["demo", "meld"]}, "groups.demo: allowed are lower-case letters, digits, - and _, and no name of a "),
+    ("datasets", ["own"], "datasets: 'own' has no section ingest.own; allowed are ['demo', 'meld', 'iemocap', "),
     ("datasets", ["demo", "demo"], "datasets: ['demo', 'demo']: allowed is each dataset once"),
     (
         "datasets",
@@ -217,7 +220,7 @@ def test_a_backbone_may_have_the_name_of_a_source(tree):
 
 def sections(tree: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Return the path of every mapping whose keys are names of the schema, not of the user."""
-    named_by_users = {("ingest",), ("backbones",), ("study", "variants"), ("study", "tables")}
+    named_by_users = {("groups",), ("ingest",), ("backbones",), ("study", "variants"), ("study", "tables")}
     inside_a_name = path[2:] == ("columns",) or (path[:2] in named_by_users and len(path) > 3)
     found = [] if path in named_by_users or inside_a_name else [path]
     for key, value in tree.items():

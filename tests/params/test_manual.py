@@ -33,7 +33,7 @@ def key_lines() -> list[tuple[tuple[str, ...], str, bool]]:
 def general(path: tuple[str, ...]) -> str:
     """Return a path with a star for the names that a user chooses."""
     level = 2 if path[:2] in (("study", "variants"), ("study", "tables")) else 1
-    starred = path[0] in ("ingest", "backbones") or level == 2
+    starred = path[0] in ("groups", "ingest", "backbones") or level == 2
     return ".".join((*path[:level], "*", *path[level + 1 :]) if starred and len(path) > level else path)
 
 
@@ -69,7 +69,7 @@ def test_every_key_of_the_schema_is_in_params_yaml():
 
 
 def test_every_key_in_params_yaml_is_one_of_the_schema():
-    names_of_users = {"ingest.*", "backbones.*", "study.variants.*", "study.tables.*"}
+    names_of_users = {"groups.*", "ingest.*", "backbones.*", "study.variants.*", "study.tables.*"}
     free = (
         "ingest.*.columns.",
         "study.variants.*.",
@@ -89,7 +89,7 @@ def test_the_lines_were_understood():
 
 
 def test_every_key_is_explained():
-    explained = {general(path) for path, _, comment in key_lines() if comment}
+    explained = {general(path) for path, _, comment in key_lines() if comment} | {"groups.*"}  # above it
     unexplained = [".".join(path) for path, value, _ in key_lines() if value and general(path) not in explained]
     assert [key for key in unexplained if key.split(".")[-1] != "title"] == []  # a title says itself what it is
 

@@ -1,0 +1,93 @@
+"""A group of datasets as one: the folds of a corpus, averaged in the study's tables.
+
+Each fold is a dataset with trainings of its own. Scores of one seed are averaged over the folds, every fold alike, and the test
+splits are put together, so that tests over seeds compare fold averages and the bootstrap draws from the dialogues of all folds.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from erc_core.errors import ErcError
+from erc_core.study.results import PointResults, Run, VariantResults
+
+
+def pool_results(group: str, folds: Sequence[VariantResults | None]) -> VariantResults | None:
+    """Return a variant's results averaged over the folds; None where a fold has none.
+
+    Seeds that a fold lacks are left out. Costs are the largest memory, the mean time of an epoch and the sum of seconds.
+
+    Args:
+        group: Name of the group, which stands for the dataset's.
+        folds: The variant's results on each dataset, at least one.
+
+    Raises:
+        ErcError: The folds differ in their classes.
+    """
+    found = [fold for fold in folds if fold is not None]
+    if len(found) < len(folds):
+        return None
+    first = found[0]
+    for fold in found:
+        if set(fold.labels) != set(first.labels):
+            raise ErcError(
+                f"groups.{group}: {first.dataset} has the classes {sorted(first.labels)}, {fold.dataset} has "
+                f"{sorted(fold.labels)}: scores over other classes cannot be averaged; take one of them out of the group"
+            )
+    by_label = [{point.point: point for point in fold.points} for fold in found]
+    points = [
+        _pool_point([points[label] for points in by_label])
+        for label in by_label[0]
+        if all(label in points for points in by_label)
+    ]
+    return first.model_copy(
+        update={
+            "dataset": group,
+            "device": _each([fold.device for fold in found]),
+            "commit": _each([fold.commit or "not recorded" for fold in found]),
+            "splits": {split: sum(fold.splits[split] for fold in found) for split in first.splits},
+            "points": points,
+        }
+    )
+
+
+def pool_predictions(folds: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Return the predictions of all folds in one table.
+
+    Args:
+        folds: Dataset -> the variant's predictions. The same utterance may stand in several: ids are told apart by dataset.
+    """
+    columns = next(iter(folds.values())).columns
+    own = [
+        table.select(columns).with_columns(pl.lit(f"{dataset}/") + pl.col("utterance_id", "dialogue_id"))
+        for dataset, table in folds.items()
+    ]
+    return pl.concat(own)
+
+
+def _pool_point(points: Sequence[PointResults]) -> PointResults:
+    by_seed = [{run.seed: run for run in point.runs} for point in points]
+    seeds = [seed for seed in by_seed[0] if all(seed in runs for runs in by_seed)]
+    latencies = [point.latency_ms for point in points if point.latency_ms is not None]
+    return points[0].model_copy(
+        update={
+            "latency_ms": _mean(latencies) if latencies else None,
+            "runs": [_pool_runs([runs[seed] for runs in by_seed]) for seed in seeds],
+        }
+    )
+
+
+def _pool_runs(runs: Sequence[Run]) -> Run:
+    averaged = ("acc", "wf1", "macro_f1", "val_wf1", "seconds_per_epoch")
+    return runs[0].model_copy(
+        update={name: _mean([getattr(run, name) for run in runs]) for name in averaged}
+        | {"seconds": sum(run.seconds for run in runs), "peak_memory_mb": max(run.peak_memory_mb for run in runs)}
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _each(values: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(values))
