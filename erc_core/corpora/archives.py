@@ -9,16 +9,16 @@ import io
 import math
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from erc_core.corpora.corpus import DataIssue
 from erc_core.errors import ErcError
 from erc_core.run.progress import progress
+from erc_core.store.ingest import DataIssue
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 20
@@ -192,8 +192,8 @@ class Unpacker:
                     pass
                 _check_end(archive, compressed)
             except ErcError as error:
-                told = str(error)
-                raise ErcError(told if told.startswith(source) else f"{source}: {told}") from None
+                message = str(error)
+                raise ErcError(message if message.startswith(source) else f"{source}: {message}") from None
             except (_DamagedError, *DAMAGES) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise ErcError(
@@ -247,13 +247,6 @@ class Unpacker:
     def _refuse(self, source: str, member: tarfile.TarInfo, reason: str, kind: str = "unsafe_member") -> None:
         name = member.name if member.name.isprintable() else ascii(member.name)
         self.done.issues.append(DataIssue(f"{Path(source).name}: {name[:200]}", kind, reason, "not unpacked"))
-
-
-def unpack_archives(unpacker: Unpacker, archives: Sequence[tuple[Path, str]]) -> Unpacked:
-    """Unpack several archives, each into its folder of the unpacker's target."""
-    for archive, folder in archives:
-        unpacker.unpack(archive, folder)
-    return unpacker.done
 
 
 def _check_end(archive: tarfile.TarFile, compressed: bool) -> None:

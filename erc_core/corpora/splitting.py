@@ -1,8 +1,8 @@
-"""A seeded split of utterances by whole groups: dialogues, speakers, or speakers linked by their dialogues."""
+"""Seeded choices of whole groups of utterances: dialogues, speakers, or speakers linked by their dialogues."""
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from erc_core.errors import ErcError
 
@@ -11,14 +11,26 @@ class SplitError(ErcError):
     """No split by whole groups meets the rules; the message says why."""
 
 
+def seeded_order(names: Iterable[str], seed: int, separator: str = ":") -> list[str]:
+    """Return names in an order that hashes decide: each has its place by the seed and itself, whatever else there is.
+
+    Neither the order in which they come, nor the machine, nor a library's version matters.
+
+    Args:
+        names: Each once.
+        seed: Another seed is another order.
+        separator: Between seed and name, in what is hashed; another one is another order too.
+    """
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}{separator}{name}".encode()).digest())
+
+
 def seeded_split(
     groups: Sequence[str], emotions: Sequence[str], dev_share: float, test_share: float, seed: int
 ) -> list[str]:
     """Give every utterance a split so that no group is in two and every emotion is in train.
 
-    Groups come in an order that hashes of the seed and their names decide, so neither the order of the utterances nor
-    the machine matters. A group goes to test, then to dev, where that brings the split nearer to its share of the
-    utterances and train keeps every emotion.
+    Groups come in their seeded order. A group goes to test, then to dev, where that brings the split nearer to its share of
+    the utterances and train keeps every emotion.
 
     Args:
         groups: (n,) the group of each utterance.
@@ -68,8 +80,8 @@ def linked_groups(speakers: Sequence[str], dialogues: Sequence[str]) -> list[str
 
     first: dict[str, str] = {}
     for speaker, dialogue in zip(speakers, dialogues, strict=True):
-        one, other = sorted((find(speaker), find(first.setdefault(dialogue, speaker))))
-        leader[other] = one
+        leading, other = sorted((find(speaker), find(first.setdefault(dialogue, speaker))))
+        leader[other] = leading
     return [find(speaker) for speaker in speakers]
 
 
@@ -81,7 +93,7 @@ class _Draw:
         self.held: dict[str, set[str]] = defaultdict(set)
         for group, emotion in zip(groups, emotions, strict=True):
             self.held[group].add(emotion)
-        self.order = sorted(self.sizes, key=lambda group: hashlib.sha256(f"{seed}:{group}".encode()).digest())
+        self.order = seeded_order(self.sizes, seed)
         self.groups_in_train = Counter(emotion for held in self.held.values() for emotion in held)
         self.split: dict[str, str] = {}
 

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from erc_core.corpora.corpus import DataIssue
-from erc_core.corpora.text_repair import mend
+from erc_core.corpora.text_repair import UNDECODED, mend
+from erc_core.store.ingest import DataIssue
 
 DIALOGUE = re.compile(r"Ses0(?P<session>[1-5])[FM]_[A-Za-z0-9]+(?:_[A-Za-z0-9]+)*")
 TURN = re.compile(r"(?P<letter>[FM])[A-Z0-9]*[0-9]")  # the last group of an utterance's id: F000, MXX1
@@ -57,16 +57,13 @@ def speaker_of(utterance_id: str) -> str:
 
 
 def read_evaluations(path: Path, where: str) -> tuple[list[Evaluation], list[DataIssue]]:
-    """Read an evaluation file.
+    """Return the utterances of an evaluation file in its order, and what was wrong.
 
     Args:
         path: The file; its stem is the dialogue's name.
         where: What issues call the file.
-
-    Returns:
-        The utterances of this dialogue in the order of the file, and what was wrong.
     """
-    found: dict[str, Evaluation] = {}
+    evaluations: dict[str, Evaluation] = {}
     issues: list[DataIssue] = []
     for place, line in _lines(path, where, issues):
         if line.startswith("%") or _RATING.match(line):
@@ -81,27 +78,19 @@ def read_evaluations(path: Path, where: str) -> tuple[list[Evaluation], list[Dat
             issues.append(
                 DataIssue(place, "foreign_evaluation", _quoted(line), "line left out: no id of this dialogue")
             )
-        elif utterance_id in found:
-            detail = f"{utterance_id} is {label}, and was {found[utterance_id].label} before"
+        elif utterance_id in evaluations:
+            detail = f"{utterance_id} is {label}, and was {evaluations[utterance_id].label} before"
             issues.append(DataIssue(place, "repeated_evaluation", detail, "the first is used"))
         else:
-            found[utterance_id] = Evaluation(utterance_id, float(start), label)
-    if not found:
+            evaluations[utterance_id] = Evaluation(utterance_id, float(start), label)
+    if not evaluations:
         issues.append(DataIssue(where, "no_evaluations", "no line of an utterance", "dialogue left out"))
-    return list(found.values()), issues
+    return list(evaluations.values()), issues
 
 
 def read_transcript(path: Path, where: str) -> tuple[dict[str, str], list[DataIssue]]:
-    """Read a transcript.
-
-    Args:
-        path: The file; its stem is the dialogue's name.
-        where: What issues call the file.
-
-    Returns:
-        The text of each utterance of this dialogue, cleaned of control characters, and what was wrong.
-    """
-    found: dict[str, str] = {}
+    """Return the mended text of each utterance of a transcript, and what was wrong; see read_evaluations."""
+    texts: dict[str, str] = {}
     issues: list[DataIssue] = []
     for place, line in _lines(path, where, issues):
         match = _TRANSCRIPT.fullmatch(line)
@@ -111,11 +100,11 @@ def read_transcript(path: Path, where: str) -> tuple[dict[str, str], list[DataIs
             issues.append(
                 DataIssue(place, "foreign_transcript", _quoted(line), "line left out: no id of this dialogue")
             )
-        elif match[1] in found:
+        elif match[1] in texts:
             issues.append(DataIssue(place, "repeated_transcript", _quoted(line), "the first is used"))
         else:
-            found[match[1]] = match[4].strip()
-    return found, issues
+            texts[match[1]] = match[4].strip()
+    return texts, issues
 
 
 def _belongs(utterance_id: str, dialogue: str) -> bool:
@@ -134,16 +123,7 @@ def _lines(path: Path, where: str, issues: list[DataIssue]) -> Iterator[tuple[st
     # bytes are split, as text has line ends that are none here: 0x85 is an ellipsis in cp1252, a line end in Latin-1
     for number, line in enumerate(re.split(rb"\r\n|\n|\r", content.removeprefix(codecs.BOM_UTF8)), start=1):
         if line.strip():
-            yield f"{where}:{number}", _decoded(line)
-
-
-def _decoded(line: bytes) -> str:
-    """Return a line as UTF-8 where it is that, else as cp1252, without control characters; never fails."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        text = line.decode("latin-1")
-    return mend(text).text.strip()
+            yield f"{where}:{number}", mend(line.decode("utf-8", UNDECODED), strip=True).text
 
 
 def _quoted(line: str) -> str:

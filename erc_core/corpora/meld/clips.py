@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from erc_core.corpora.corpus import DataIssue
-from erc_core.corpora.meld.annotation import Annotation, name_of
-from erc_core.corpora.meld.layout import CLIP_SUFFIXES, ClipFile, Listing
+from erc_core.corpora.meld.annotation import Annotation
+from erc_core.corpora.meld.layout import CLIP_SUFFIXES, utterance_id
+from erc_core.corpora.meld.search import ClipFile, Listing
+from erc_core.store.ingest import DataIssue
 
 Key = tuple[str, tuple[int, int]]
 
@@ -45,21 +46,18 @@ def match_clips(annotations: Mapping[str, Annotation], listing: Listing, *, pref
         candidates.setdefault((clip.split, clip.number), []).append(clip)
     usable = {(split, row.number) for split, annotation in annotations.items() for row in annotation.rows}
     matched = Matched()
-    for (split, number), clips in candidates.items():
-        if number not in annotations[split].numbers:
+    for key, clips in candidates.items():
+        split, number = key
+        if key in usable:
+            chosen = min(clips, key=lambda clip: _rank(clip, listing.folder, prefer_twins=prefer_twins))
+            same_kind = [clip for clip in clips if clip.is_twin == chosen.is_twin]
+            matched.twins += chosen.is_twin and len(same_kind) < len(clips)
+            matched.repeated += len(same_kind) > 1
+            matched.paths[key] = chosen.path
+        elif number not in annotations[split].numbers:  # a row that was left out is recorded already
             matched.orphans += len(clips)
-            matched.issues += [
-                DataIssue(clip.path, "clip_without_row", "the annotation has no such utterance", "left out")
-                for clip in clips
-            ]
-            continue
-        if (split, number) not in usable:  # its row was left out, which is recorded already
-            continue
-        chosen = min(clips, key=lambda clip: _rank(clip, listing.folder, prefer_twins=prefer_twins))
-        same_kind = [clip for clip in clips if clip.is_twin == chosen.is_twin]
-        matched.twins += chosen.is_twin and len(same_kind) < len(clips)
-        matched.repeated += len(same_kind) > 1
-        matched.paths[split, number] = chosen.path
+            rule = ("clip_without_row", "the annotation has no such utterance", "left out")
+            matched.issues += [DataIssue(clip.path, *rule) for clip in clips]
     _record_missing(matched, annotations, listing)
     return matched
 
@@ -77,17 +75,17 @@ def _rank(clip: ClipFile, folder: Path, *, prefer_twins: bool) -> tuple[bool, bo
 
 def _record_missing(matched: Matched, annotations: Mapping[str, Annotation], listing: Listing) -> None:
     """Record utterances without a clip by name, but a split without any clip, or a corpus, in one line."""
+    missing = {
+        split: [row.number for row in annotation.rows if (split, row.number) not in matched.paths]
+        for split, annotation in annotations.items()
+    }
+    matched.missing = sum(map(len, missing.values()))
     if not listing.clips:
-        matched.missing = sum(len(annotation.rows) for annotation in annotations.values())
         matched.issues.append(DataIssue("all splits", "no_clips", "the corpus has no clips at all", "text only"))
         return
-    for split, annotation in annotations.items():
-        missing = [row.number for row in annotation.rows if (split, row.number) not in matched.paths]
-        matched.missing += len(missing)
+    for split, numbers in missing.items():
         if split not in listing.splits:
             matched.issues.append(DataIssue(split, "no_clips", "the split has no clips at all", "text only"))
             continue
-        matched.issues += [
-            DataIssue(name_of(split, number), "missing_clip", "no such clip in the corpus", "text only")
-            for number in missing
-        ]
+        rule = ("missing_clip", "no such clip in the corpus", "text only")
+        matched.issues += [DataIssue(utterance_id(split, number), *rule) for number in numbers]

@@ -4,50 +4,51 @@ import difflib
 
 from erc_core.corpora.table.file import RawTable
 from erc_core.corpora.table.issues import HEADER_ROW, Findings, quoted
-from erc_core.params.data import OUR_COLUMNS, TableIngest
+from erc_core.params.data import TABLE_COLUMNS, TableIngest
 
-COLUMNS = OUR_COLUMNS
 UNUSED = ""  # mapped to this, a column of ours is left out although the table has one of its name
 
 
-def match_columns(table: RawTable, params: TableIngest, findings: Findings) -> dict[str, str]:
+def match_columns(table: RawTable, settings: TableIngest, findings: Findings) -> dict[str, str]:
     """Return our column name -> theirs, for the columns that the table has.
 
-    A column that params.columns does not map is found by its name, if need be without regard to case and separators
+    A column that settings.columns does not map is found by its name, if need be without regard to case and separators
     (recorded). Refused are mappings that lead nowhere, columns that are absent but needed, names that occur twice, and types
     that are no text.
     """
-    found: dict[str, str] = {}
-    for ours in COLUMNS:
-        theirs = params.columns.get(ours, ours).strip()
+    columns: dict[str, str] = {}
+    for ours in TABLE_COLUMNS:
+        theirs = settings.columns.get(ours, ours).strip()
         if theirs in table.header and theirs != UNUSED:
-            found[ours] = theirs
-        elif ours not in params.columns:
-            _match_loosely(ours, table, params, findings, found)
+            columns[ours] = theirs
+        elif ours not in settings.columns:
+            _match_loosely(ours, table, settings, findings, columns)
         elif theirs != UNUSED:
             findings.refuse(
                 f"no column {quoted(theirs)}, to which params map {ours}{_nearest(theirs, table.header)}", HEADER_ROW
             )
-    if "emotion" not in found and not params.columns.get("emotion"):
+    if "emotion" not in columns and not settings.columns.get("emotion"):
         findings.refuse(f"no column 'emotion'{_nearest('emotion', table.header)}; {_how_to_map(table)}", HEADER_ROW)
-    if not {"text", "audio"} & (found.keys() | {ours for ours, theirs in params.columns.items() if theirs}):
+    if not {"text", "audio"} & (columns.keys() | {ours for ours, theirs in settings.columns.items() if theirs}):
         findings.refuse(f"no column 'text' and no column 'audio', one is needed; {_how_to_map(table)}", HEADER_ROW)
-    for ours, theirs in list(found.items()):
+    for ours, theirs in list(columns.items()):
         if table.header.count(theirs) > 1:
             findings.refuse("this name occurs more than once", HEADER_ROW, theirs)
         if theirs in table.unreadable:
             findings.refuse(f"its type is {table.unreadable[theirs][:80]}, not text", HEADER_ROW, theirs)
-            del found[ours]
-    return found
+            del columns[ours]
+    return columns
 
 
-def _match_loosely(ours: str, table: RawTable, params: TableIngest, findings: Findings, found: dict[str, str]) -> None:
-    free = [name for name in table.header if name not in params.columns.values()]
+def _match_loosely(
+    ours: str, table: RawTable, settings: TableIngest, findings: Findings, columns: dict[str, str]
+) -> None:
+    free = [name for name in table.header if name not in settings.columns.values()]
     near = [name for name in free if _plain(name) == _plain(ours)]
     if len(near) > 1:
         findings.refuse(f"which of the columns {near} is {ours}? Say it in columns: {{{ours}: ...}}", HEADER_ROW)
     elif near:
-        found[ours] = near[0]
+        columns[ours] = near[0]
         findings.note(findings.file_name, "column_name", f"no column {ours!r}, but {near[0]!r}", f"read as {ours}")
 
 

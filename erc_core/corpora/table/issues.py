@@ -1,10 +1,10 @@
-"""What is wrong with a user's table: problems that the user must mend, told together, and issues that a rule met."""
+"""What is wrong with a user's table: problems that the user must mend, all raised at once, and issues that a rule met."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from erc_core.corpora.corpus import DataIssue
 from erc_core.errors import ErcError
+from erc_core.store.ingest import DataIssue
 
 MOST_PROBLEMS = 50
 LONGEST_QUOTE = 60

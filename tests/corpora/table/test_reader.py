@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from erc_core.corpora.table.reader import read_own_table
+from erc_core.corpora.table.reader import read_table
+from erc_core.corpora.table.splits import TableSettings
 from erc_core.errors import ErcError
-from erc_core.params.data import TableIngest
 from erc_core.store.utterances import check_utterances
 
 RAVDESS = Path(__file__).parents[4] / "shared/data/ravdess"
@@ -23,7 +23,11 @@ SPLITS = ("train", "dev", "test")
 
 
 def ingest(**changes):
-    return TableIngest(**({"format": "table", "file": "table.csv"} | changes))
+    return TableSettings(**({"format": "table", "file": "table.csv"} | changes))
+
+
+def read_unchecked(folder, section="ingest.<dataset>", **changes):
+    return read_table(folder, ingest(**changes), folder / "nothing", section)
 
 
 def write(folder, rows, header=("text", "emotion", "split"), name="table.csv"):
@@ -32,14 +36,14 @@ def write(folder, rows, header=("text", "emotion", "split"), name="table.csv"):
 
 
 def read(folder, **changes):
-    corpus = read_own_table(folder, ingest(**changes))
+    corpus = read_unchecked(folder, **changes)
     check_utterances(corpus.utterances, "test")
     return corpus
 
 
 def problems(folder, **changes):
     with pytest.raises(ErcError) as caught:
-        read_own_table(folder, ingest(**changes))
+        read_unchecked(folder, **changes)
     return [line.removeprefix(f"{folder}/") for line in str(caught.value).split("\n")]
 
 
@@ -398,7 +402,7 @@ def test_bytes_that_are_not_utf_8_are_told_by_row_and_column(tmp_path, good):
     corpus = read(tmp_path)
     assert corpus.utterances["text"][:2].to_list() == ["It’s “fine” – café €", "Größe"]
     assert told(corpus) == {("row_2", "damaged_encoding"): "read as Windows-1252"}
-    assert corpus.issues[0].detail.startswith("row 2, column text: 6 bytes are not UTF-8 (0x92, 0x93, ")
+    assert corpus.issues[0].detail.startswith("row 2, column text: 6 damaged characters (0x92, 0x93, ")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -531,7 +535,7 @@ def test_the_file_lies_inside_the_raw_folder(tmp_path, good):
 
 def test_a_folder_that_is_not_there_is_one_message(tmp_path):
     with pytest.raises(ErcError) as caught:
-        read_own_table(tmp_path / "nowhere", ingest(file="mine.csv"), "ingest.my_corpus")
+        read_unchecked(tmp_path / "nowhere", "ingest.my_corpus", file="mine.csv")
     message = str(caught.value)
     for part in (str(tmp_path / "nowhere"), "no such folder", "mine.csv", "own_corpus.md", "ingest.my_corpus.raw_dir"):
         assert part in message
@@ -673,7 +677,7 @@ CELLS = st.one_of(
 def read_or_refuse(folder, **changes):
     """Return the corpus and no refusal, or no corpus and the refusal."""
     try:
-        return read_own_table(folder, ingest(**changes)), ""
+        return read_unchecked(folder, **changes), ""
     except ErcError as error:
         return None, str(error)
 
@@ -724,7 +728,7 @@ def test_texts_come_back_as_they_are(tmp_path, texts, suffix):
 def test_any_bytes_are_read_or_refused(tmp_path, content, name, header):
     (tmp_path / name).write_bytes(HEADER + content if header else content)
     with pytest.raises(ErcError) as caught:
-        read_own_table(tmp_path, ingest(file=name))
+        read_unchecked(tmp_path, file=name)
     assert all(line.isprintable() for line in str(caught.value).split("\n"))
 
 
