@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,17 +37,11 @@ DAMAGES = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError,
 
 @dataclass
 class Unpacked:
-    """What came out of some archives.
+    """What came out of some archives."""
 
-    Attributes:
-        files: Number of files written.
-        size: Their bytes.
-        issues: Members that were refused.
-    """
-
-    files: int = 0
-    size: int = 0
-    issues: list[DataIssue] = field(default_factory=list)
+    files: int = 0  # number of those written
+    size: int = 0  # their bytes
+    issues: list[DataIssue] = field(default_factory=list)  # members that were refused
 
 
 class _DamagedError(Exception):
@@ -82,27 +75,10 @@ class _Archive(tarfile.TarFile):
     ended_by = ""
 
 
-class _Chunks(io.RawIOBase):
-    """A stream of the bytes that an iterator yields, such as the one that shows progress."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self.chunks = chunks
-        self.rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self.rest = self.rest or memoryview(next(self.chunks, b""))
-        length = min(len(buffer), len(self.rest))
-        buffer[:length], self.rest = self.rest[:length], self.rest[length:]
-        return length
-
-
 class _Metered(io.RawIOBase):
     """A stream that reports how many bytes were read from it."""
 
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile, report: Callable[[int], None]) -> None:
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, report: Callable[[int], object]) -> None:
         self.stream = stream
         self.report = report
 
@@ -160,10 +136,11 @@ class Unpacker:
             with archive.open("rb") as file:
                 compressed = file.read(2) == GZIP_MAGIC
                 file.seek(0)
-                read = iter(partial(file.read, CHUNK), b"")
-                total = math.ceil(archive.stat().st_size / CHUNK)
-                with progress(read, total=total, desc=f"unpack {archive.name}", unit="MiB") as chunks:
-                    stream = io.BufferedReader(_Chunks(chunks), CHUNK)
+                n_chunks = math.ceil(archive.stat().st_size / CHUNK)
+                with progress(range(n_chunks), total=n_chunks, desc=f"unpack {archive.name}", unit="MiB") as shown:
+                    # one step of the progress for each chunk that was read to its end
+                    metered = _Metered(file, lambda _: next(shown, None) if file.tell() % CHUNK == 0 else None)
+                    stream = io.BufferedReader(metered, CHUNK)
                     self._unpack_stream(stream, compressed, str(archive), folder, is_outer=True)
         except OSError as error:
             raise ErcError(f"{archive}: not unpacked to {self.target}: {error.strerror or error}") from None

@@ -15,16 +15,10 @@ _END = "\x00end of the table\x00"  # read as a row of its own, unless a quotatio
 
 @dataclass(frozen=True)
 class CsvRow:
-    """One row.
+    """One row."""
 
-    Attributes:
-        number: As a spreadsheet shows it: cells may run over several lines.
-        line: Where it begins in the file, from 1.
-        cells: As they are, without their quotation marks.
-    """
-
-    number: int
-    line: int
+    number: int  # as a spreadsheet shows it: cells may run over several lines
+    line: int  # where it begins in the file, from 1
     cells: list[str]
 
     @property
@@ -35,19 +29,12 @@ class CsvRow:
 
 @dataclass(frozen=True)
 class CsvTable:
-    """The rows of a text.
+    """The rows of a text."""
 
-    Attributes:
-        header: The first row that is not blank, mended and stripped; empty where there is none.
-        rows: All after it, blank ones too.
-        damaged: Where reading ended before the end of the text, without cells; None if it did not.
-        damage: Why it ended there.
-    """
-
-    header: list[str]
-    rows: list[CsvRow]
-    damaged: CsvRow | None
-    damage: str
+    header: list[str]  # the first row that is not blank, mended and stripped; empty where there is none
+    rows: list[CsvRow]  # all after it, blank ones too
+    damaged: CsvRow | None  # where reading ended before the end of the text, without cells
+    damage: str  # why it ended there
 
 
 def read_bytes(path: Path) -> bytes:

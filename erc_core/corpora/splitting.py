@@ -16,10 +16,7 @@ def seeded_order(names: Iterable[str], seed: int, separator: str = ":") -> list[
 
     Neither the order in which they come, nor the machine, nor a library's version matters.
 
-    Args:
-        names: Each once.
-        seed: Another seed is another order.
-        separator: Between seed and name, in what is hashed; another one is another order too.
+    The separator stands between seed and name in what is hashed: another one is another order.
     """
     return sorted(names, key=lambda name: hashlib.sha256(f"{seed}{separator}{name}".encode()).digest())
 
@@ -35,12 +32,9 @@ def seeded_split(
     Args:
         groups: (n,) the group of each utterance.
         emotions: (n,) the emotion of each utterance.
-        dev_share: Share of the utterances for dev.
-        test_share: Share of the utterances for test.
+        dev_share: Share of the utterances.
+        test_share: Share of the utterances.
         seed: Another seed is another split.
-
-    Returns:
-        (n,) train, dev or test.
 
     Raises:
         SplitError: There are fewer than three groups, the shares leave nothing for train, or dev or test cannot be
@@ -61,14 +55,9 @@ def seeded_split(
 
 
 def linked_groups(speakers: Sequence[str], dialogues: Sequence[str]) -> list[str]:
-    """Return for each utterance its group: the speakers that are linked, over any steps, by common dialogues.
+    """Return for each of n utterances its group, the speakers that are linked, over any steps, by common dialogues.
 
-    Args:
-        speakers: (n,) the speaker of each utterance.
-        dialogues: (n,) the dialogue of each utterance.
-
-    Returns:
-        (n,) the alphabetically first speaker of each utterance's group.
+    A group is called by the alphabetically first of its speakers.
     """
     leader = {speaker: speaker for speaker in speakers}
 

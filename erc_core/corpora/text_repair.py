@@ -27,25 +27,15 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\udc80-\udcff]+")
 
 @dataclass(frozen=True)
 class Mended:
-    """A text after its repair.
+    """A text after its repair."""
 
-    Attributes:
-        text: Without control characters.
-        damaged: The characters that were read as cp1252, as they were.
-        controls: The control characters, line breaks among them, whose runs became one space each.
-    """
-
-    text: str
-    damaged: str
-    controls: str
+    text: str  # without control characters
+    damaged: str  # the characters that were read as cp1252, as they were
+    controls: str  # the control characters, line breaks among them, whose runs became one space each
 
 
 def decode(content: bytes, source: str) -> str:
-    """Decode a text file as UTF-8, with or without byte order mark; other bytes stay apart for `mend`.
-
-    Args:
-        content: The file's bytes.
-        source: The file, for messages.
+    """Decode the bytes of a file as UTF-8, with or without byte order mark; other bytes stay surrogates for `mend`.
 
     Raises:
         ErcError: The file is UTF-16.
@@ -56,12 +46,7 @@ def decode(content: bytes, source: str) -> str:
 
 
 def mend(text: str, *, strip: bool = False) -> Mended:
-    """Read as cp1252 what was cp1252, then put a space for each run of control characters.
-
-    Args:
-        text: The text, perhaps with damage of either kind.
-        strip: Whether white space at its ends goes first, unrecorded.
-    """
+    """Read as cp1252 what was cp1252, strip white space if wanted, then put a space for each run of control characters."""
     damaged = "".join(_DAMAGED.findall(text))
     text = text.translate(_MEANT) if damaged else text
     text = text.strip() if strip else text

@@ -35,17 +35,11 @@ _SHOWN = 100  # characters of a line that an issue quotes
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One utterance as the evaluators agreed on it.
+    """One utterance as the evaluators agreed on it."""
 
-    Attributes:
-        utterance_id: Such as Ses01F_impro01_M003.
-        start: Seconds from the start of the dialogue.
-        label: Three lower-case letters, such as neu or xxx.
-    """
-
-    utterance_id: str
-    start: float
-    label: str
+    utterance_id: str  # such as Ses01F_impro01_M003
+    start: float  # seconds from the start of the dialogue
+    label: str  # three lower-case letters, such as neu or xxx
 
 
 def speaker_of(utterance_id: str) -> str:
@@ -57,12 +51,7 @@ def speaker_of(utterance_id: str) -> str:
 
 
 def read_evaluations(path: Path, where: str) -> tuple[list[Evaluation], list[DataIssue]]:
-    """Return the utterances of an evaluation file in its order, and what was wrong.
-
-    Args:
-        path: The file; its stem is the dialogue's name.
-        where: What issues call the file.
-    """
+    """Return the utterances of an evaluation file (its stem is the dialogue's name, `where` its name in issues), and issues."""
     evaluations: dict[str, Evaluation] = {}
     issues: list[DataIssue] = []
     for place, line in _lines(path, where, issues):
@@ -89,7 +78,7 @@ def read_evaluations(path: Path, where: str) -> tuple[list[Evaluation], list[Dat
 
 
 def read_transcript(path: Path, where: str) -> tuple[dict[str, str], list[DataIssue]]:
-    """Return the mended text of each utterance of a transcript, and what was wrong; see read_evaluations."""
+    """Return the mended text of each utterance of a transcript, and issues; see read_evaluations."""
     texts: dict[str, str] = {}
     issues: list[DataIssue] = []
     for place, line in _lines(path, where, issues):

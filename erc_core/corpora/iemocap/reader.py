@@ -46,21 +46,13 @@ SOURCE_OF_EXPECTED = {
 
 @dataclass
 class _Reading:
-    """What is read, and what came of it so far.
+    """What is read, and what came of it so far."""
 
-    Attributes:
-        folder: The raw folder: audio paths and issues are relative to it.
-        release: The folder that holds the sessions.
-        issues: What was wrong, and what was done.
-        labels: Of all evaluated utterances.
-        n_unlabelled: Number of transcript lines without an evaluation.
-    """
-
-    folder: Path
-    release: Path
+    folder: Path  # the raw folder: audio paths and issues are relative to it
+    release: Path  # the folder that holds the sessions
     issues: list[DataIssue] = field(default_factory=list)
-    labels: Counter[str] = field(default_factory=Counter)
-    n_unlabelled: int = 0
+    labels: Counter[str] = field(default_factory=Counter)  # of all evaluated utterances
+    n_unlabelled: int = 0  # transcript lines without an evaluation
 
     def note(self, where: Path | str, kind: str, detail: str, action: str) -> None:
         if isinstance(where, Path):

@@ -58,13 +58,6 @@ def split_dialogues(dialogues: Iterable[str], settings: IemocapSettings) -> dict
 
     The seeded choice takes the same share of each training session, at least one dialogue and never all. A dialogue's
     place in it depends on the seed and its own name alone, so not on the fold.
-
-    Args:
-        dialogues: Names of the dialogues that have utterances, each once.
-        settings: classes and fold choose the protocol, seed and dev_share the seeded choice.
-
-    Returns:
-        Dialogue -> train, dev or test.
     """
     splits = {name: "test" if session_of(name) == settings.fold else "train" for name in dialogues}
     training: dict[int, list[str]] = {}
@@ -79,14 +72,7 @@ def split_dialogues(dialogues: Iterable[str], settings: IemocapSettings) -> dict
 
 
 def check_speakers(utterances: pl.DataFrame, source: str) -> int:
-    """Check that nobody who is tested is in training or validation; see the module.
-
-    Args:
-        utterances: Columns split, dialogue_id and speaker.
-        source: The corpus, for the message.
-
-    Returns:
-        The number of speakers that train and dev share.
+    """Check that nobody who is tested is in training or validation, and return how many speakers train and dev share.
 
     Raises:
         ErcError: A speaker of test is in train or dev, or a dialogue is in two splits.

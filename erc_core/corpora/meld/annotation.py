@@ -19,35 +19,21 @@ _NUMBER = re.compile("[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class AnnotatedRow:
-    """A row that can be used.
+    """A row that can be used."""
 
-    Attributes:
-        number: Of the dialogue, and of the utterance in it; they restart in every split and have gaps.
-        text: What is said.
-        speaker: Who says it.
-        emotion: One of EMOTIONS.
-    """
-
-    number: tuple[int, int]
+    number: tuple[int, int]  # of the dialogue, and of the utterance in it; they restart in every split and have gaps
     text: str
     speaker: str
-    emotion: str
+    emotion: str  # one of EMOTIONS
 
 
 @dataclass
 class Annotation:
-    """A split's annotation.
+    """A split's annotation."""
 
-    Attributes:
-        rows: In the order of the file.
-        n_rows: Number of rows in the file, with those that cannot be used.
-        numbers: Of all rows that have any, also where the row was left out for its label.
-        issues: What was wrong, and what was done.
-    """
-
-    rows: list[AnnotatedRow] = field(default_factory=list)
-    n_rows: int = 0
-    numbers: set[tuple[int, int]] = field(default_factory=set)
+    rows: list[AnnotatedRow] = field(default_factory=list)  # in the order of the file
+    n_rows: int = 0  # in the file, with those that cannot be used
+    numbers: set[tuple[int, int]] = field(default_factory=set)  # of all rows, also those left out for their label
     issues: list[DataIssue] = field(default_factory=list)
 
 

@@ -9,38 +9,23 @@ from erc_core.corpora.meld.layout import CLIP_SUFFIXES, utterance_id
 from erc_core.corpora.meld.search import ClipFile, Listing
 from erc_core.store.ingest import DataIssue
 
-Key = tuple[str, tuple[int, int]]
+Key = tuple[str, tuple[int, int]]  # split; numbers of dialogue and utterance
 
 
 @dataclass
 class Matched:
-    """Clips of utterances.
+    """Clips of utterances, and numbers for the facts."""
 
-    Attributes:
-        paths: (split, number) of an annotated utterance -> path of its clip, relative to the folder of clips.
-        twins: Number of utterances with two clips of which the twin was taken.
-        repeated: Number of utterances whose clip lies there more than once, twins apart.
-        orphans: Number of clips without a row.
-        missing: Number of utterances without a clip.
-        issues: What was wrong, and what was done.
-    """
-
-    paths: dict[Key, str] = field(default_factory=dict)
-    twins: int = 0
-    repeated: int = 0
-    orphans: int = 0
-    missing: int = 0
+    paths: dict[Key, str] = field(default_factory=dict)  # of an annotated utterance -> relative to the folder of clips
+    twins: int = 0  # utterances with two clips of which the twin was taken
+    repeated: int = 0  # utterances whose clip lies there more than once, not counting twins
+    orphans: int = 0  # clips without a row
+    missing: int = 0  # utterances without a clip
     issues: list[DataIssue] = field(default_factory=list)
 
 
 def match_clips(annotations: Mapping[str, Annotation], listing: Listing, *, prefer_twins: bool) -> Matched:
-    """Find each utterance's clip.
-
-    Args:
-        annotations: Split -> its annotation.
-        listing: The folder of clips.
-        prefer_twins: Whether final_videos_testdiaX_uttY is taken where diaX_uttY exists too.
-    """
+    """Find each utterance's clip; with prefer_twins final_videos_testdiaX_uttY where diaX_uttY exists too."""
     candidates: dict[Key, list[ClipFile]] = {}
     for clip in listing.clips:
         candidates.setdefault((clip.split, clip.number), []).append(clip)

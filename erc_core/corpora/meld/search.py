@@ -16,38 +16,23 @@ MAX_DEPTH = 5  # of folders below the raw folder: MELD.Raw/train/train_splits is
 
 @dataclass(frozen=True)
 class ClipFile:
-    """A clip on disk.
+    """A clip on disk."""
 
-    Attributes:
-        path: Relative to the folder that was searched.
-        split: As its folders' names tell.
-        number: Of the dialogue, and of the utterance in it.
-        is_twin: Whether it is a final_videos_test... of the test split.
-    """
-
-    path: str
-    split: str
-    number: tuple[int, int]
-    is_twin: bool
+    path: str  # relative to the folder that was searched
+    split: str  # as its folders' names tell
+    number: tuple[int, int]  # of the dialogue, and of the utterance in it
+    is_twin: bool  # whether it is a final_videos_test... of the test split
 
 
 @dataclass
 class Listing:
-    """What of MELD lies in a folder.
+    """What of MELD lies in a folder."""
 
-    Attributes:
-        folder: The folder that was searched.
-        annotations: Split -> files with the annotation's name.
-        clips: All clips whose split is known.
-        archives: Split, or WHOLE -> archives of its clips.
-        issues: What was refused.
-    """
-
-    folder: Path
-    annotations: dict[str, list[Path]] = field(default_factory=dict)
-    clips: list[ClipFile] = field(default_factory=list)
-    archives: dict[str, list[Path]] = field(default_factory=dict)
-    issues: list[DataIssue] = field(default_factory=list)
+    folder: Path  # that was searched
+    annotations: dict[str, list[Path]] = field(default_factory=dict)  # split -> files with the annotation's name
+    clips: list[ClipFile] = field(default_factory=list)  # all whose split is known
+    archives: dict[str, list[Path]] = field(default_factory=dict)  # split, or WHOLE -> archives of its clips
+    issues: list[DataIssue] = field(default_factory=list)  # what was refused
 
     @property
     def splits(self) -> set[str]:

@@ -24,32 +24,19 @@ OTHER_FORMATS = {
 LONGEST_CELL = 2**31 - 1  # a cell of any length
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row of the file.
-
-    Attributes:
-        number: As a spreadsheet shows it, the header being row 1.
-        cells: Column name -> text; empty where the file has no value.
-    """
-
-    number: int
-    cells: dict[str, str]
+# as a spreadsheet numbers it, the header being row 1; column name -> text, empty where the file has no value
+Row = tuple[int, dict[str, str]]
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """A file as read.
+    """A file as read."""
 
-    Attributes:
-        header: Column names, stripped, in the order of the file.
-        rows: The rows that have as many cells as the header.
-        unreadable: Columns whose type has no text, such as lists -> their type.
-    """
-
-    header: list[str]
-    rows: list[Row]
-    unreadable: dict[str, str] = field(default_factory=dict)
+    header: list[str]  # column names, stripped, in the order of the file
+    rows: list[Row]  # those that have as many cells as the header
+    unreadable: dict[str, str] = field(
+        default_factory=dict
+    )  # columns whose type has no text, such as lists -> their type
 
 
 def read_file(path: Path, findings: Findings) -> RawTable:
@@ -94,7 +81,7 @@ def _read_text(path: Path, content: bytes, suffix: str, findings: Findings) -> R
     for row in table.rows:
         cells = [""] * width if row.is_blank else row.cells  # a blank line is a blank row, of any width
         if len(cells) >= width and not any(map(str.strip, cells[width:])):
-            rows.append(Row(row.number, dict(zip(header, cells, strict=False))))
+            rows.append((row.number, dict(zip(header, cells, strict=False))))
             continue
         hint = "a cell with a separator in it needs quotation marks"
         if any("\n" in cell for cell in cells):
@@ -122,10 +109,9 @@ def _read_parquet(path: Path, content: bytes) -> RawTable:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, OverflowError, ValueError) as error:
         raise ErcError(f"{path}: not readable as Parquet ({' '.join(str(error).split())[:120]})") from None
     header = {name: mend(name, strip=True).text for name in schema}
-    rows = [
-        Row(number, dict(zip((header[name] for name in names), cells, strict=True)))
-        for number, cells in enumerate(zip(*columns, strict=True), start=HEADER_ROW + 1)
-    ]
+    used = [header[name] for name in names]
+    cells = (dict(zip(used, values, strict=True)) for values in zip(*columns, strict=True))
+    rows = list(enumerate(cells, start=HEADER_ROW + 1))
     unreadable = {header[name]: str(kind) for name, kind in schema.items() if name not in names}
     return RawTable(list(header.values()), rows, unreadable)
 

@@ -19,17 +19,11 @@ def quoted(cell: str) -> str:
 
 @dataclass
 class Findings:
-    """Collects problems and issues while a table is read.
+    """Collects problems and issues while a table is read."""
 
-    Attributes:
-        source: The table's path, for messages.
-        problems: (row, message) of what the user must mend; row 0 for what concerns params.yaml.
-        issues: What was met by a rule.
-    """
-
-    source: str
-    problems: list[tuple[int, str]] = field(default_factory=list)
-    issues: list[DataIssue] = field(default_factory=list)
+    source: str  # the table's path, for messages
+    problems: list[tuple[int, str]] = field(default_factory=list)  # row, or 0, and what the user must mend there
+    issues: list[DataIssue] = field(default_factory=list)  # what was met by a rule
 
     @property
     def file_name(self) -> str:

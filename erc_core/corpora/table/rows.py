@@ -14,25 +14,15 @@ from erc_core.corpora.text_repair import long_text, mend, repairs
 
 @dataclass
 class Utterance:
-    """One row of the table.
+    """One row of the table."""
 
-    Attributes:
-        row: As a spreadsheet numbers it.
-        cells: Our column -> mended text, for the columns that the table has; empty where it has no value.
-        utterance_id: The table's, or of dialogue and turn, or of the row's number.
-        dialogue_id: The table's, or the utterance's own id.
-        split: train, dev or test; empty while it is unknown.
-        turn: The table's, or counted in the order of the file.
-        audio_path: Relative to the raw folder; None where there is no such file.
-    """
-
-    row: int
-    cells: dict[str, str]
-    utterance_id: str = ""
-    dialogue_id: str = ""
-    split: str = ""
-    turn: int | None = None
-    audio_path: str | None = None
+    row: int  # as a spreadsheet numbers it
+    cells: dict[str, str]  # our column -> mended text, for the columns that the table has; empty where it has no value
+    utterance_id: str = ""  # the table's, or of dialogue and turn, or of the row's number
+    dialogue_id: str = ""  # the table's, or the utterance's own id
+    split: str = ""  # train, dev or test; empty while it is unknown
+    turn: int | None = None  # the table's, or counted in the order of the file
+    audio_path: str | None = None  # relative to the raw folder; None where there is no such file
 
 
 class RowReader:
@@ -60,12 +50,12 @@ class RowReader:
     def read(self, rows: list[Row]) -> list[Utterance]:
         """Return an utterance for each row that is not blank; what is wrong goes to the findings."""
         utterances, blank = [], []
-        for row in rows:
-            cells = {ours: row.cells[theirs] for ours, theirs in self.columns.items()}
+        for number, row in rows:
+            cells = {ours: row[theirs] for ours, theirs in self.columns.items()}
             if any(cell.strip() for cell in cells.values()):
-                utterances.append(self._utterance(row.number, cells))
+                utterances.append(self._utterance(number, cells))
             elif cells:
-                blank.append(row.number)
+                blank.append(number)
         if blank:
             listed = ", ".join(map(str, blank[:10])) + (", ..." if len(blank) > 10 else "")
             detail = f"{len(blank):,} blank rows: {listed}"
