@@ -92,56 +92,38 @@ class _Metered(io.RawIOBase):
         return len(content)
 
 
+@dataclass
 class Unpacker:
     """Unpacks archives into one folder, within one bound for all of them."""
 
-    def __init__(
-        self,
-        target: Path,
-        *,
-        wanted: Callable[[str], bool],
-        inner: Callable[[str], str | None],
-        max_bytes: float,
-        bound: str,
-    ) -> None:
-        """Prepare.
-
-        Args:
-            target: An existing, empty folder.
-            wanted: File name -> whether such a file is unpacked.
-            inner: File name -> the folder to unpack this archive within the archive to; None where it is not one.
-            max_bytes: What all archives may unpack to. What is skipped counts as well: it has to be decompressed.
-            bound: The parameter that max_bytes comes from, for messages.
-        """
-        self.target = target
-        self.wanted = wanted
-        self.inner = inner
-        self.max_bytes = max_bytes
-        self.bound = bound
-        self.read = 0
-        self.members = 0
-        self.done = Unpacked()
+    target: Path  # an existing, empty folder
+    wanted: Callable[[str], bool]  # file name -> whether such a file is unpacked
+    inner: Callable[
+        [str], str | None
+    ]  # file name -> where to unpack this archive in the archive to; None if it is none
+    max_bytes: float  # of all archives together; what is skipped counts as well: it has to be decompressed
+    bound: str  # the parameter that max_bytes comes from, for messages
+    read: int = 0
+    members: int = 0
+    done: Unpacked = field(default_factory=Unpacked)
 
     def unpack(self, archive: Path, folder: str = "") -> None:
-        """Unpack the wanted files of an archive, showing how much of it was read.
+        """Unpack the wanted files of an archive to a folder of the target, showing how much of it was read.
 
         Args:
             archive: A tar file, plain or compressed by gzip.
-            folder: Folder of the target to unpack to.
+            folder: Relative to the target.
 
         Raises:
             ErcError: The archive is truncated or damaged, unpacks to more than the bound, or cannot be read or written.
         """
         try:
             with archive.open("rb") as file:
-                compressed = file.read(2) == GZIP_MAGIC
-                file.seek(0)
                 n_chunks = math.ceil(archive.stat().st_size / CHUNK)
                 with progress(range(n_chunks), total=n_chunks, desc=f"unpack {archive.name}", unit="MiB") as shown:
-                    # one step of the progress for each chunk that was read to its end
-                    metered = _Metered(file, lambda _: next(shown, None) if file.tell() % CHUNK == 0 else None)
-                    stream = io.BufferedReader(metered, CHUNK)
-                    self._unpack_stream(stream, compressed, str(archive), folder, is_outer=True)
+                    self._unpack_stream(
+                        _Metered(file, lambda _: next(shown, None)), str(archive), folder, is_outer=True
+                    )
         except OSError as error:
             raise ErcError(f"{archive}: not unpacked to {self.target}: {error.strerror or error}") from None
 
@@ -152,11 +134,9 @@ class Unpacker:
                 f"unpacks to more than {self.bound} ({self.max_bytes / 1e9:g} GB): raise it if the archive is to be trusted"
             )
 
-    def _uncount(self, n_bytes: int) -> None:
-        """An inner archive's own bytes are not what it unpacks to."""
-        self.read -= n_bytes
-
-    def _unpack_stream(self, stream: IO[bytes], compressed: bool, source: str, folder: str, *, is_outer: bool) -> None:
+    def _unpack_stream(self, raw: io.RawIOBase, source: str, folder: str, *, is_outer: bool) -> None:
+        stream = io.BufferedReader(raw, CHUNK)
+        compressed = stream.peek(2)[:2] == GZIP_MAGIC
         with ExitStack() as stack:
             plain = stack.enter_context(gzip.GzipFile(fileobj=stream, mode="rb")) if compressed else stream
             metered = _Metered(plain, self._count)
@@ -190,35 +170,27 @@ class Unpacker:
         if member.isdir() or not parts or any(part.startswith(".") for part in parts):
             return
         inner_folder = self.inner(parts[-1]) if is_outer else None
-        if inner_folder is not None:
-            self._unpack_inner(archive, member, f"{source}: {parts[-1]}", inner_folder)
-        elif self.wanted(parts[-1]):
-            self._write(archive, member, source, self.target.joinpath(folder, *parts))
-
-    def _unpack_inner(self, archive: tarfile.TarFile, member: tarfile.TarInfo, source: str, folder: str) -> None:
-        content = archive.extractfile(member)
+        content = archive.extractfile(member) if inner_folder is not None or self.wanted(parts[-1]) else None
         if content is None:
             return
         with content:
-            raw = io.BufferedReader(_Metered(content, self._uncount), CHUNK)
-            compressed = raw.peek(2)[:2] == GZIP_MAGIC
-            self._unpack_stream(raw, compressed, source, folder, is_outer=False)
+            if inner_folder is None:
+                self._write(content, member, source, self.target.joinpath(folder, *parts))
+            else:  # its own bytes are not what it unpacks to
+                raw = _Metered(content, lambda n_bytes: self._count(-n_bytes))
+                self._unpack_stream(raw, f"{source}: {parts[-1]}", inner_folder, is_outer=False)
 
-    def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, source: str, path: Path) -> None:
-        content = archive.extractfile(member)
-        if content is None:
+    def _write(self, content: IO[bytes], member: tarfile.TarInfo, source: str, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("xb")  # never over something, never through a link
+        except (FileExistsError, NotADirectoryError):
+            self._refuse(source, member, "a file of that name came before", kind="repeated_member")
             return
-        with content:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                file = path.open("xb")  # never over something, never through a link
-            except (FileExistsError, NotADirectoryError):
-                self._refuse(source, member, "a file of that name came before", kind="repeated_member")
-                return
-            with file:
-                while chunk := content.read(CHUNK):
-                    file.write(chunk)
-                    self.done.size += len(chunk)
+        with file:
+            while chunk := content.read(CHUNK):
+                file.write(chunk)
+                self.done.size += len(chunk)
         self.done.files += 1
 
     def _refuse(self, source: str, member: tarfile.TarInfo, reason: str, kind: str = "unsafe_member") -> None:

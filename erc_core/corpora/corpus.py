@@ -1,6 +1,7 @@
 """What a reader makes of a raw folder: the utterances, what was wrong, and facts for the data card."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,7 @@ from typing import Any, Literal
 import polars as pl
 
 from erc_core.store.ingest import DataIssue as DataIssue
+from erc_core.store.utterances import SCHEMA
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,12 @@ class Corpus:
     clips: Literal["raw", "unpacked"] = "raw"
     issues: list[DataIssue] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def utterance_table(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
+    """Return the table of rows that have its columns but the status, which audio_path decides, and perhaps others."""
+    complete = [row | {"status": "ok" if row["audio_path"] else "missing"} for row in rows]
+    return pl.DataFrame(complete, schema=SCHEMA)
 
 
 def leads_out(path: Path, root: Path) -> bool:

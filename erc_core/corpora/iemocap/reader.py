@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from erc_core.corpora.corpus import Corpus
+from erc_core.corpora.corpus import Corpus, utterance_table
 from erc_core.corpora.iemocap.files import DIALOGUE, read_evaluations, read_transcript, speaker_of
 from erc_core.corpora.iemocap.split import (
     COMMON_DEV_DIALOGUES,
@@ -30,7 +30,6 @@ from erc_core.corpora.iemocap.split import (
 from erc_core.corpora.text_repair import long_text
 from erc_core.errors import ErcError
 from erc_core.store.ingest import DataIssue
-from erc_core.store.utterances import SCHEMA
 
 RELEASE = "IEMOCAP_full_release"
 SESSIONS = (1, 2, 3, 4, 5)
@@ -91,7 +90,7 @@ def read_iemocap(folder: Path, settings: IemocapSettings, _unpack_to: Path, sect
     if not rows:
         raise ErcError(f"{release}: no utterance has a label of {sorted(emotions)}")
     splits = split_dialogues(dict.fromkeys(row["dialogue_id"] for row in rows), settings)
-    utterances = pl.DataFrame([row | {"split": splits[row["dialogue_id"]]} for row in rows], schema=SCHEMA)
+    utterances = utterance_table(row | {"split": splits[row["dialogue_id"]]} for row in rows)
     n_shared = check_speakers(utterances, str(release))
     for name in COMMON_DEV_DIALOGUES if has_common_list(settings) else ():
         if name not in splits:
@@ -157,9 +156,16 @@ def _read_dialogue(reading: _Reading, session: int, path: Path, emotions: dict[s
     evaluations, issues = read_evaluations(path, path.relative_to(reading.folder).as_posix())
     reading.issues += issues
     reading.labels.update(evaluation.label for evaluation in evaluations)
-    texts = _texts(reading, of_session / "dialog" / "transcriptions" / path.name)
+    transcript = of_session / "dialog" / "transcriptions" / path.name
+    texts: dict[str, str] = {}
+    if transcript.is_file():
+        texts, issues = read_transcript(transcript, transcript.relative_to(reading.folder).as_posix())
+        reading.issues += issues
+    else:
+        reading.note(transcript, "missing_transcript", "file not found", "its dialogue has no text")
     reading.n_unlabelled += len(texts.keys() - {evaluation.utterance_id for evaluation in evaluations})
-    clips = _clips(of_session / "sentences" / "wav" / dialogue)
+    files = sorted((of_session / "sentences" / "wav" / dialogue).glob("*"))
+    clips = {path.stem: path for path in files if path.suffix.lower() == ".wav" and path.is_file()}
     evaluations.sort(key=lambda evaluation: (evaluation.start, evaluation.utterance_id))
     for turn, evaluation in enumerate(evaluations):
         name, emotion = evaluation.utterance_id, emotions.get(evaluation.label)
@@ -179,24 +185,7 @@ def _read_dialogue(reading: _Reading, session: int, path: Path, emotions: dict[s
             "text": text,
             "emotion": emotion,
             "audio_path": clip and clip.relative_to(reading.folder).as_posix(),
-            "status": "ok" if clip else "missing",
         }
-
-
-def _texts(reading: _Reading, path: Path) -> dict[str, str]:
-    if not path.is_file():
-        reading.note(path, "missing_transcript", "file not found", "its dialogue has no text")
-        return {}
-    texts, issues = read_transcript(path, path.relative_to(reading.folder).as_posix())
-    reading.issues += issues
-    return texts
-
-
-def _clips(folder: Path) -> dict[str, Path]:
-    """Return utterance -> clip; what is in a clip is judged by the stage resample."""
-    if not folder.is_dir():
-        return {}
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".wav" and path.is_file()}
 
 
 def _facts(utterances: pl.DataFrame, settings: IemocapSettings, reading: _Reading, n_shared: int) -> dict[str, Any]:

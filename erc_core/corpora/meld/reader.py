@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from erc_core.corpora.archives import Unpacked, Unpacker
-from erc_core.corpora.corpus import Corpus
+from erc_core.corpora.corpus import Corpus, utterance_table
 from erc_core.corpora.meld.annotation import Annotation, read_annotation
 from erc_core.corpora.meld.clips import Matched, match_clips
 from erc_core.corpora.meld.layout import (
@@ -33,7 +33,6 @@ from erc_core.corpora.meld.search import MAX_DEPTH, Listing, search
 from erc_core.errors import ErcError
 from erc_core.params.data import MeldIngest
 from erc_core.store.ingest import DataIssue
-from erc_core.store.utterances import SCHEMA
 
 GIGABYTE = 1e9
 SHOWN_PER_KIND = 100  # of the kinds below, which a folder that is not what it seems could have by the ten thousand
@@ -164,22 +163,20 @@ def _one_file_each(raw: Listing, section: str) -> dict[str, Path]:
 
 
 def _table(annotations: Mapping[str, Annotation], matched: Matched) -> pl.DataFrame:
-    records = [
-        (
-            utterance_id(split, row.number),
-            split,
-            f"{split}_dia{row.number[0]}",
-            row.number[1],
-            row.speaker,
-            row.text,
-            row.emotion,
-            path := matched.paths.get((split, row.number)),
-            "ok" if path else "missing",
-        )
+    return utterance_table(
+        {
+            "utterance_id": utterance_id(split, row.number),
+            "split": split,
+            "dialogue_id": f"{split}_dia{row.number[0]}",
+            "turn": row.number[1],
+            "speaker": row.speaker,
+            "text": row.text,
+            "emotion": row.emotion,
+            "audio_path": matched.paths.get((split, row.number)),
+        }
         for split, annotation in annotations.items()
         for row in annotation.rows
-    ]
-    return pl.DataFrame(records, schema=SCHEMA, orient="row")
+    )
 
 
 def _facts(annotations: Mapping[str, Annotation], matched: Matched, unpacked: Unpacked, source: str) -> dict[str, Any]:

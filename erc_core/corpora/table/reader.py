@@ -4,9 +4,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-import polars as pl
-
-from erc_core.corpora.corpus import Corpus
+from erc_core.corpora.corpus import Corpus, utterance_table
 from erc_core.corpora.table.cells import alike, locate
 from erc_core.corpora.table.columns import match_columns
 from erc_core.corpora.table.file import SUFFIXES, read_file
@@ -14,7 +12,6 @@ from erc_core.corpora.table.issues import Findings, quoted
 from erc_core.corpora.table.rows import RowReader, Utterance
 from erc_core.corpora.table.splits import TableSettings, check_split, make_split
 from erc_core.errors import ErcError
-from erc_core.store.utterances import SCHEMA
 
 
 def read_table(folder: Path, settings: TableSettings, _unpack_to: Path, section: str) -> Corpus:
@@ -32,7 +29,8 @@ def read_table(folder: Path, settings: TableSettings, _unpack_to: Path, section:
     table = read_file(path, findings)
     complete = not findings.problems
     columns = match_columns(table, settings, findings)
-    utterances = RowReader(columns, folder, path.parent, findings, settings.split_by).read(table.rows)
+    raw = Path(os.path.realpath(folder))
+    utterances = RowReader(columns, raw, path.parent, findings, settings.split_by).read(table.rows)
     split = "as the table has it"
     if "split" not in columns:
         findings.raise_problems()
@@ -41,22 +39,10 @@ def read_table(folder: Path, settings: TableSettings, _unpack_to: Path, section:
     check_split(utterances, settings, columns, findings, complete)
     findings.raise_problems()
     _note_labels(utterances, columns, findings)
-    rows = [
-        (
-            utterance.utterance_id,
-            utterance.split,
-            utterance.dialogue_id,
-            utterance.turn,
-            utterance.cells.get("speaker", ""),
-            utterance.cells.get("text", ""),
-            utterance.cells["emotion"],
-            utterance.audio_path,
-            "ok" if utterance.audio_path else "missing",
-        )
-        for utterance in utterances
-    ]
+    empty = {"speaker": "", "text": ""}
+    rows = [empty | utterance.cells | vars(utterance) for utterance in utterances]
     facts = {"table": settings.file, "split": split}
-    return Corpus(pl.DataFrame(rows, schema=SCHEMA, orient="row"), issues=findings.issues, facts=facts)
+    return Corpus(utterance_table(rows), issues=findings.issues, facts=facts)
 
 
 def _table_path(folder: Path, name: str, section: str) -> Path:

@@ -1,7 +1,6 @@
 """The rows of a user's table as utterances: every cell judged, problems and issues recorded with their place."""
 
 import difflib
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,30 +24,20 @@ class Utterance:
     audio_path: str | None = None  # relative to the raw folder; None where there is no such file
 
 
+@dataclass(frozen=True)
 class RowReader:
     """Judges the rows one by one, then what concerns several of them."""
 
-    def __init__(self, columns: dict[str, str], raw: Path, beside: Path, findings: Findings, split_by: str) -> None:
-        """Prepare for one table.
-
-        Args:
-            columns: Our column -> theirs.
-            raw: The raw folder.
-            beside: The folder that holds the table.
-            findings: Takes problems and issues.
-            split_by: "speaker" makes every row need one.
-        """
-        self.columns = columns
-        self.raw, self.beside = Path(os.path.realpath(raw)), Path(os.path.realpath(beside))
-        self.findings = findings
-        self.needed: list[str] = [name for name in ("emotion", "utterance_id", "dialogue_id") if name in columns]
-        if split_by == "speaker" and "speaker" in columns:
-            self.needed.append("speaker")
-        if split_by == "speaker" and "speaker" not in columns:
-            findings.refuse("no column 'speaker', but split_by: speaker needs it", HEADER_ROW)
+    columns: dict[str, str]  # our column -> theirs
+    raw: Path  # the raw folder, without links
+    beside: Path  # the folder that holds the table
+    findings: Findings
+    split_by: str  # "speaker" makes every row need one
 
     def read(self, rows: list[Row]) -> list[Utterance]:
         """Return an utterance for each row that is not blank; what is wrong goes to the findings."""
+        if self.split_by == "speaker" and "speaker" not in self.columns:
+            self.findings.refuse("no column 'speaker', but split_by: speaker needs it", HEADER_ROW)
         utterances, blank = [], []
         for number, row in rows:
             cells = {ours: row[theirs] for ours, theirs in self.columns.items()}
@@ -72,8 +61,8 @@ class RowReader:
     def _utterance(self, row: int, raw: dict[str, str]) -> Utterance:
         mended = {ours: mend(cell, strip=True) for ours, cell in raw.items()}
         utterance = Utterance(row, {ours: cell.text for ours, cell in mended.items()})
-        for ours in self.needed:
-            if not utterance.cells[ours]:
+        for ours in ("emotion", "utterance_id", "dialogue_id", *["speaker"] * (self.split_by == "speaker")):
+            if not utterance.cells.get(ours, ours):
                 self._refuse(row, ours, "empty")
         self._take_ids(utterance)
         for ours, cell in mended.items():
