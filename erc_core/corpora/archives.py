@@ -26,12 +26,8 @@ MAX_HEADER_BYTES = 1 << 20  # of a long name or of pax records, which tarfile ho
 MAX_NAME_BYTES = 255  # of one part of a path, on common file systems
 MAX_PARTS = 16
 HEADERS_WITH_CONTENT = (
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
+)  # fmt: skip
 DAMAGES = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError)
 
 

@@ -16,8 +16,7 @@ from erc_core.corpora.corpus import Corpus
 from erc_core.corpora.iemocap.reader import read_iemocap
 from erc_core.corpora.iemocap.split import IemocapSettings
 from erc_core.corpora.meld.reader import MeldSettings, read_meld
-from erc_core.corpora.table.reader import read_table
-from erc_core.corpora.table.splits import TableSettings
+from erc_core.corpora.table.reader import TableSettings, read_table
 from erc_core.params.data import IngestParams
 from erc_core.store.utterances import check_utterances
 

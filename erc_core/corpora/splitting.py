@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import permutations
 
 from erc_core.errors import ErcError
 
@@ -32,16 +33,13 @@ def seeded_split(
     Args:
         groups: (n,) the group of each utterance.
         emotions: (n,) the emotion of each utterance.
-        dev_share: Share of the utterances.
+        dev_share: Share of the utterances; less than 1 together with test_share, as params/ checks.
         test_share: Share of the utterances.
         seed: Another seed is another split.
 
     Raises:
-        SplitError: There are fewer than three groups, the shares leave nothing for train, or dev or test cannot be
-            filled without taking an emotion from train.
+        SplitError: There are fewer than three groups, or dev or test cannot be filled without taking an emotion from train.
     """
-    if dev_share + test_share >= 1:
-        raise SplitError(f"dev_share + test_share is {dev_share + test_share:g}: allowed is less than 1")
     sizes = Counter(groups)
     if len(sizes) < 3:
         raise SplitError(f"{len(sizes)} found, at least 3 are needed: one each for train, dev and test")
@@ -75,7 +73,7 @@ def linked_groups(speakers: Sequence[str], dialogues: Sequence[str]) -> list[str
 
 
 class _Draw:
-    """A split being made: every group is in train until it is moved."""
+    """A split in the making: every group is in train until it is moved."""
 
     def __init__(self, groups: Sequence[str], emotions: Sequence[str], seed: int) -> None:
         self.sizes = Counter(groups)
@@ -93,10 +91,6 @@ class _Draw:
         self.split[group] = split
         self.groups_in_train.subtract(self.held[group])
 
-    def take_back(self, group: str) -> None:
-        del self.split[group]
-        self.groups_in_train.update(self.held[group])
-
     def fill(self, split: str, wanted: float) -> None:
         """Move groups until no further one brings the split nearer to the wanted number of utterances."""
         got = 0
@@ -112,13 +106,12 @@ class _Draw:
     def fill_with_one_each(self) -> None:
         """Move one group to test and one to dev, small ones if possible."""
         candidates = sorted(filter(self.may_leave, self.order), key=self.sizes.__getitem__)
-        for group in candidates:
-            self.move(group, "test")
-            other = next(filter(self.may_leave, candidates), None)
-            if other is not None:
+        for group, other in permutations(candidates, 2):
+            remaining = self.groups_in_train - Counter(self.held[group])
+            if all(remaining[emotion] > 1 for emotion in self.held[other]):
+                self.move(group, "test")
                 self.move(other, "dev")
                 return
-            self.take_back(group)
         only = sorted(emotion for emotion, count in self.groups_in_train.items() if count == 1)
         raise SplitError(
             f"{len(self.sizes)} found, but dev and test cannot be filled without taking an emotion from train"

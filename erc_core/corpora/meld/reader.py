@@ -107,11 +107,7 @@ def _expected(folder: Path, what: str, section: str) -> str:
 
 
 def _choose_archives(raw: Listing) -> tuple[Archives, list[DataIssue]]:
-    """Return the archives that the clips have to come from: none where every split that there is lies unpacked.
-
-    Raises:
-        ErcError: Some splits are unpacked and others are not, and no archive has them all; or two archives are the same part.
-    """
+    """Return the archives that the clips have to come from: none where every split that there is lies unpacked."""
     folders, inner, every = raw.splits, raw.archives.keys() - {WHOLE}, set(CLIP_FOLDERS)
     if folders == every or (inner <= folders and WHOLE not in raw.archives):
         return [], []
@@ -139,11 +135,7 @@ def _archives_of(raw: Listing, *, inner: bool = False) -> Archives:
 
 
 def _one_file_each(raw: Listing, section: str) -> dict[str, Path]:
-    """Return split -> its CSV.
-
-    Raises:
-        ErcError: One is missing, or there are several with different content.
-    """
+    """Return split -> its CSV, of which there may be several with the same content."""
     absent = [name for split, name in ANNOTATIONS.items() if split not in raw.annotations]
     if absent:
         nothing = len(absent) == len(ANNOTATIONS)

@@ -3,7 +3,7 @@
 import difflib
 
 from erc_core.corpora.table.file import RawTable
-from erc_core.corpora.table.issues import HEADER_ROW, Findings, quoted
+from erc_core.corpora.table.issues import HEADER_ROW, Findings, listed, quoted
 from erc_core.params.data import TABLE_COLUMNS, TableIngest
 
 UNUSED = ""  # mapped to this, a column of ours is left out although the table has one of its name
@@ -27,10 +27,11 @@ def match_columns(table: RawTable, settings: TableIngest, findings: Findings) ->
             findings.refuse(
                 f"no column {quoted(theirs)}, to which params map {ours}{_nearest(theirs, table.header)}", HEADER_ROW
             )
+    how_to_map = f"found {listed(table.header)}; map others with columns: {{ours: theirs}}"
     if "emotion" not in columns and not settings.columns.get("emotion"):
-        findings.refuse(f"no column 'emotion'{_nearest('emotion', table.header)}; {_how_to_map(table)}", HEADER_ROW)
+        findings.refuse(f"no column 'emotion'{_nearest('emotion', table.header)}; {how_to_map}", HEADER_ROW)
     if not {"text", "audio"} & (columns.keys() | {ours for ours, theirs in settings.columns.items() if theirs}):
-        findings.refuse(f"no column 'text' and no column 'audio', one is needed; {_how_to_map(table)}", HEADER_ROW)
+        findings.refuse(f"no column 'text' and no column 'audio', one is needed; {how_to_map}", HEADER_ROW)
     for ours, theirs in list(columns.items()):
         if table.header.count(theirs) > 1:
             findings.refuse("this name occurs more than once", HEADER_ROW, theirs)
@@ -59,9 +60,3 @@ def _plain(name: str) -> str:
 def _nearest(name: str, names: list[str] | tuple[str, ...]) -> str:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"; the nearest is {quoted(near[0])}" if near else ""
-
-
-def _how_to_map(table: RawTable) -> str:
-    names = ", ".join(quoted(name) for name in table.header[:12])
-    more = len(table.header) - 12
-    return f"found {names}{f' and {more:,} more' if more > 0 else ''}; map others with columns: {{ours: theirs}}"

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from erc_core.corpora.csv_rows import parse_csv, read_bytes
-from erc_core.corpora.table.issues import HEADER_ROW, Findings, quoted
+from erc_core.corpora.table.issues import HEADER_ROW, Findings, listed, quoted
 from erc_core.corpora.text_repair import UTF16_MARKS, decode, mend
 from erc_core.errors import ErcError
 
@@ -53,10 +53,7 @@ def read_file(path: Path, findings: Findings) -> RawTable:
         raise ErcError(f"{path}: the file is empty")
     table = _read_parquet(path, content) if suffix == ".parquet" else _read_text(path, content, suffix, findings)
     if not table.rows and not findings.problems:
-        shown, more = ", ".join(map(quoted, table.header[:12])), len(table.header) - 12
-        raise ErcError(
-            f"{path}: the file has a header ({shown}{f' and {more:,} more' if more > 0 else ''}) but no rows"
-        )
+        raise ErcError(f"{path}: the file has a header ({listed(table.header)}) but no rows")
     return table
 
 

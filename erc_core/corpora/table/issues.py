@@ -7,6 +7,7 @@ from erc_core.errors import ErcError
 from erc_core.store.ingest import DataIssue
 
 MOST_PROBLEMS = 50
+MOST_NAMES = 12
 LONGEST_QUOTE = 60
 HEADER_ROW = 1  # as a spreadsheet numbers rows
 
@@ -15,6 +16,12 @@ def quoted(cell: str) -> str:
     """Return a cell for a message: in quotation marks, on one line, not too long."""
     shown = cell if len(cell) <= LONGEST_QUOTE else cell[: LONGEST_QUOTE - 3] + "..."
     return ascii(shown) if not shown.isprintable() else repr(shown)
+
+
+def listed(names: list[str]) -> str:
+    """Return the names of columns for a message, not too many."""
+    shown = ", ".join(quoted(name) for name in names[:MOST_NAMES])
+    return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES:,} more"
 
 
 @dataclass

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from erc_core.corpora.table.cells import SPLIT_OF
+from erc_core.corpora.table.rows import SPLIT_OF
 from erc_core.errors import ErcError
 from erc_core.params.data import TABLE_COLUMNS
 from erc_core.params.load import load_params

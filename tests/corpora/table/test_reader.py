@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from erc_core.corpora.table.reader import read_table
-from erc_core.corpora.table.splits import TableSettings
+from erc_core.corpora.table.reader import TableSettings, read_table
 from erc_core.errors import ErcError
 from erc_core.store.utterances import check_utterances
 
