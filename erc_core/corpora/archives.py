@@ -31,15 +31,6 @@ HEADERS_WITH_CONTENT = (
 DAMAGES = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError)
 
 
-@dataclass
-class Unpacked:
-    """What came out of some archives."""
-
-    files: int = 0  # number of those written
-    size: int = 0  # their bytes
-    issues: list[DataIssue] = field(default_factory=list)  # members that were refused
-
-
 class _DamagedError(Exception):
     """The archive is not whole; the message says how that shows."""
 
@@ -99,16 +90,14 @@ class Unpacker:
     ]  # file name -> where to unpack this archive in the archive to; None if it is none
     max_bytes: float  # of all archives together; what is skipped counts as well: it has to be decompressed
     bound: str  # the parameter that max_bytes comes from, for messages
-    read: int = 0
+    read: int = 0  # bytes that came out so far
     members: int = 0
-    done: Unpacked = field(default_factory=Unpacked)
+    files: int = 0  # number of those written
+    size: int = 0  # their bytes
+    issues: list[DataIssue] = field(default_factory=list)  # members that were refused
 
     def unpack(self, archive: Path, folder: str = "") -> None:
-        """Unpack the wanted files of an archive to a folder of the target, showing how much of it was read.
-
-        Args:
-            archive: A tar file, plain or compressed by gzip.
-            folder: Relative to the target.
+        """Unpack the wanted files of a tar archive, plain or compressed by gzip, to a folder of the target.
 
         Raises:
             ErcError: The archive is truncated or damaged, unpacks to more than the bound, or cannot be read or written.
@@ -153,9 +142,7 @@ class Unpacker:
                     f"{source}: truncated or damaged ({reason}); get the archive again. Nothing of it was kept"
                 ) from None
 
-    def _take(
-        self, archive: tarfile.TarFile, member: tarfile.TarInfo, source: str, folder: str, *, is_outer: bool
-    ) -> None:
+    def _take(self, archive: _Archive, member: tarfile.TarInfo, source: str, folder: str, *, is_outer: bool) -> None:
         self.members += 1
         if self.members > MAX_MEMBERS:
             raise ErcError(f"has more than {MAX_MEMBERS:,} members")
@@ -186,18 +173,17 @@ class Unpacker:
         with file:
             while chunk := content.read(CHUNK):
                 file.write(chunk)
-                self.done.size += len(chunk)
-        self.done.files += 1
+                self.size += len(chunk)
+        self.files += 1
 
     def _refuse(self, source: str, member: tarfile.TarInfo, reason: str, kind: str = "unsafe_member") -> None:
         name = member.name if member.name.isprintable() else ascii(member.name)
-        self.done.issues.append(DataIssue(f"{Path(source).name}: {name[:200]}", kind, reason, "not unpacked"))
+        self.issues.append(DataIssue(f"{Path(source).name}: {name[:200]}", kind, reason, "not unpacked"))
 
 
-def _check_end(archive: tarfile.TarFile, compressed: bool) -> None:
+def _check_end(archive: _Archive, compressed: bool) -> None:
     """Raise where the members ended at anything but the end mark, or, below an intact checksum, the end of the file."""
-    ended_by = archive.ended_by if isinstance(archive, _Archive) else ""
-    if ended_by != "EOFHeaderError" and not (compressed and ended_by == "EmptyHeaderError"):
+    if archive.ended_by != "EOFHeaderError" and not (compressed and archive.ended_by == "EmptyHeaderError"):
         raise _DamagedError("the end mark is missing")
 
 

@@ -50,12 +50,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_csv(text: str, *, longest_cell: int, **layout: Any) -> CsvTable:
-    """Return the rows of a text, up to the first that is damaged.
+    """Return the rows of a text, up to the first that is damaged, such as by a cell of more characters than longest_cell.
 
-    Args:
-        text: The decoded file, its line breaks as they are.
-        longest_cell: Characters; a longer cell is damage.
-        **layout: What csv.reader is to know, such as the delimiter.
+    The text has its line breaks as they are in the file; the layout is what csv.reader is to know, such as the delimiter.
     """
     lines = io.StringIO(text, newline="").readlines()
     reader = csv.reader(chain(lines, [_END]), **layout)

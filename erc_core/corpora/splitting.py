@@ -31,10 +31,10 @@ def seeded_split(
     the utterances and train keeps every emotion.
 
     Args:
-        groups: (n,) the group of each utterance.
-        emotions: (n,) the emotion of each utterance.
-        dev_share: Share of the utterances; less than 1 together with test_share, as params/ checks.
-        test_share: Share of the utterances.
+        groups: (n,) of each utterance.
+        emotions: (n,) of each utterance.
+        dev_share: Of the utterances.
+        test_share: Of the utterances; less than 1 together with dev_share.
         seed: Another seed is another split.
 
     Raises:
@@ -107,8 +107,7 @@ class _Draw:
         """Move one group to test and one to dev, small ones if possible."""
         candidates = sorted(filter(self.may_leave, self.order), key=self.sizes.__getitem__)
         for group, other in permutations(candidates, 2):
-            remaining = self.groups_in_train - Counter(self.held[group])
-            if all(remaining[emotion] > 1 for emotion in self.held[other]):
+            if all(self.groups_in_train[emotion] > 1 + (emotion in self.held[group]) for emotion in self.held[other]):
                 self.move(group, "test")
                 self.move(other, "dev")
                 return

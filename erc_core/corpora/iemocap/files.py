@@ -30,6 +30,7 @@ _TIME = r"([0-9]{1,9}(?:\.[0-9]*)?)"
 _EVALUATION = re.compile(rf"\[\s*{_TIME}\s*-\s*{_TIME}\s*\]\s*(\S+)\s+([A-Za-z]{{3}})\s*\[[^\[\]]*\]")
 _RATING = re.compile(r"[CA]-[A-Za-z0-9]+\s*:")  # what one evaluator (C: categories, A: attributes) said
 _TRANSCRIPT = re.compile(rf"(\S+?)\s*\[\s*{_TIME}\s*-\s*{_TIME}\s*\]\s*:(.*)", re.DOTALL)
+_FOREIGN = "line left out: no id of this dialogue"
 _SHOWN = 100  # characters of a line that an issue quotes
 
 
@@ -64,9 +65,7 @@ def read_evaluations(path: Path, where: str) -> tuple[list[Evaluation], list[Dat
             continue
         start, utterance_id, label = match[1], match[3], match[4].lower()
         if not _belongs(utterance_id, path.stem):
-            issues.append(
-                DataIssue(place, "foreign_evaluation", _quoted(line), "line left out: no id of this dialogue")
-            )
+            issues.append(DataIssue(place, "foreign_evaluation", _quoted(line), _FOREIGN))
         elif utterance_id in evaluations:
             detail = f"{utterance_id} is {label}, and was {evaluations[utterance_id].label} before"
             issues.append(DataIssue(place, "repeated_evaluation", detail, "the first is used"))
@@ -86,9 +85,7 @@ def read_transcript(path: Path, where: str) -> tuple[dict[str, str], list[DataIs
         if match is None:
             issues.append(DataIssue(place, "unknown_transcript_line", _quoted(line), "line left out"))
         elif not _belongs(match[1], path.stem):
-            issues.append(
-                DataIssue(place, "foreign_transcript", _quoted(line), "line left out: no id of this dialogue")
-            )
+            issues.append(DataIssue(place, "foreign_transcript", _quoted(line), _FOREIGN))
         elif match[1] in texts:
             issues.append(DataIssue(place, "repeated_transcript", _quoted(line), "the first is used"))
         else:

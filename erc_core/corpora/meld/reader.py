@@ -15,20 +15,11 @@ from typing import Any
 
 import polars as pl
 
-from erc_core.corpora.archives import Unpacked, Unpacker
+from erc_core.corpora.archives import Unpacker
 from erc_core.corpora.corpus import Corpus, utterance_table
+from erc_core.corpora.meld import layout
 from erc_core.corpora.meld.annotation import Annotation, read_annotation
 from erc_core.corpora.meld.clips import Matched, match_clips
-from erc_core.corpora.meld.layout import (
-    ANNOTATIONS,
-    CLIP_FOLDERS,
-    PAGE,
-    PUBLISHED_ROWS,
-    WHOLE,
-    inner_split,
-    is_clip,
-    utterance_id,
-)
 from erc_core.corpora.meld.search import MAX_DEPTH, Listing, search
 from erc_core.errors import ErcError
 from erc_core.params.data import MeldIngest
@@ -62,20 +53,20 @@ def read_meld(folder: Path, settings: MeldSettings, unpack_to: Path, section: st
     raw = search(folder)
     archives, issues = _choose_archives(raw)
     from_archives = bool(archives)
-    if not archives and len(raw.annotations) < len(ANNOTATIONS):
+    if not archives and len(raw.annotations) < len(layout.ANNOTATIONS):
         archives = _archives_of(raw)  # for the annotation alone
-    unpacked, clips = Unpacked(), raw
+    unpacker = Unpacker(
+        unpack_to,
+        wanted=lambda name: name in layout.ANNOTATIONS.values() or (from_archives and layout.is_clip(name)),
+        inner=layout.inner_split,
+        max_bytes=settings.max_unpacked_gb * GIGABYTE,
+        bound=f"{section}.max_unpacked_gb",
+    )
+    for path, part in archives:
+        unpacker.unpack(path, part)
+    clips = raw
     if archives:
-        unpacker = Unpacker(
-            unpack_to,
-            wanted=lambda name: name in ANNOTATIONS.values() or (from_archives and is_clip(name)),
-            inner=inner_split,
-            max_bytes=settings.max_unpacked_gb * GIGABYTE,
-            bound=f"{section}.max_unpacked_gb",
-        )
-        for path, part in archives:
-            unpacker.unpack(path, part)
-        unpacked, held = unpacker.done, search(unpack_to)
+        held = search(unpack_to)
         # what a person put beside an archive replaces what is in it
         raw.annotations = held.annotations | raw.annotations
         if from_archives:
@@ -84,14 +75,14 @@ def read_meld(folder: Path, settings: MeldSettings, unpack_to: Path, section: st
                 raise ErcError(f"{archives[0][0]}: holds no clips: expected diaX_uttY.mp4 in a folder for each split")
     annotations = {split: read_annotation(path, split) for split, path in _one_file_each(raw, section).items()}
     matched = match_clips(annotations, clips, prefer_twins=settings.prefer_test_twins)
-    issues = [*raw.issues, *issues, *unpacked.issues, *(clips.issues if clips is not raw else [])]
+    issues = [*raw.issues, *issues, *unpacker.issues, *(clips.issues if clips is not raw else [])]
     issues += [issue for annotation in annotations.values() for issue in annotation.issues]
     source = ", ".join(path.name for path, _ in archives) if from_archives else "folders"
     return Corpus(
         _table(annotations, matched),
         clips="unpacked" if from_archives else "raw",
         issues=_capped([*issues, *matched.issues]),
-        facts=_facts(annotations, matched, unpacked, source if clips.clips else "none: text only"),
+        facts=_facts(annotations, matched, unpacker, source if clips.clips else "none: text only"),
     )
 
 
@@ -99,22 +90,22 @@ def _expected(folder: Path, what: str, section: str) -> str:
     """Return the message for a folder that has no annotation: where was looked, what belongs there, where it is asked for."""
     return (
         f"{folder}: {what} (looked there and up to {MAX_DEPTH} folders below). Expected: "
-        f"{', '.join(ANNOTATIONS.values())}, and the clips as MELD.Raw.tar.gz, as its train.tar.gz, dev.tar.gz and "
-        f"test.tar.gz, or as folders {'/, '.join(CLIP_FOLDERS.values())}/ of diaX_uttY.mp4 (wav and flac are read too; "
-        f"without any clip, model.modality: T works). The corpus is asked for from its authors: {PAGE}. If it lies "
+        f"{', '.join(layout.ANNOTATIONS.values())}, and the clips as MELD.Raw.tar.gz, as its train.tar.gz, dev.tar.gz and "
+        f"test.tar.gz, or as folders {'/, '.join(layout.CLIP_FOLDERS.values())}/ of diaX_uttY.mp4 (wav and flac are read too; "
+        f"without any clip, model.modality: T works). The corpus is asked for from its authors: {layout.PAGE}. If it lies "
         f"elsewhere, say where in params.yaml: {section}.raw_dir"
     )
 
 
 def _choose_archives(raw: Listing) -> tuple[Archives, list[DataIssue]]:
     """Return the archives that the clips have to come from: none where every split that there is lies unpacked."""
-    folders, inner, every = raw.splits, raw.archives.keys() - {WHOLE}, set(CLIP_FOLDERS)
-    if folders == every or (inner <= folders and WHOLE not in raw.archives):
+    folders, inner, every = raw.splits, raw.archives.keys() - {layout.WHOLE}, set(layout.CLIP_FOLDERS)
+    if folders == every or (inner <= folders and layout.WHOLE not in raw.archives):
         return [], []
     for paths in raw.archives.values():
         if len(paths) > 1:
             raise ErcError(f"{paths[0]} and {paths[1]}: two archives of the same; leave one of them there")
-    whole = WHOLE in raw.archives and inner != every
+    whole = layout.WHOLE in raw.archives and inner != every
     archives, covered = _archives_of(raw, inner=not whole), every if whole else inner
     names = ", ".join(path.name for path, _ in archives)
     if folders - covered:
@@ -130,15 +121,15 @@ def _choose_archives(raw: Listing) -> tuple[Archives, list[DataIssue]]:
 
 def _archives_of(raw: Listing, *, inner: bool = False) -> Archives:
     """Return the archives of the whole corpus, or where there are none, or those are asked for, of the splits."""
-    parts = [WHOLE] if WHOLE in raw.archives and not inner else raw.archives.keys() - {WHOLE}
+    parts = [layout.WHOLE] if layout.WHOLE in raw.archives and not inner else raw.archives.keys() - {layout.WHOLE}
     return [(path, part) for part, paths in raw.archives.items() if part in parts for path in paths]
 
 
 def _one_file_each(raw: Listing, section: str) -> dict[str, Path]:
     """Return split -> its CSV, of which there may be several with the same content."""
-    absent = [name for split, name in ANNOTATIONS.items() if split not in raw.annotations]
+    absent = [name for split, name in layout.ANNOTATIONS.items() if split not in raw.annotations]
     if absent:
-        nothing = len(absent) == len(ANNOTATIONS)
+        nothing = len(absent) == len(layout.ANNOTATIONS)
         what = "no annotation of MELD" if nothing else f"{' and '.join(absent)} not found"
         links = [issue.where for issue in raw.issues if issue.kind == "link_outside"]
         if links:
@@ -151,13 +142,13 @@ def _one_file_each(raw: Listing, section: str) -> dict[str, Path]:
                     f"{first} and {other}: two files of that name with different content. Leave one of them there; if both "
                     f"come from an archive, put the one that counts into {raw.folder}"
                 )
-    return {split: raw.annotations[split][0] for split in ANNOTATIONS}
+    return {split: raw.annotations[split][0] for split in layout.ANNOTATIONS}
 
 
 def _table(annotations: Mapping[str, Annotation], matched: Matched) -> pl.DataFrame:
     return utterance_table(
         {
-            "utterance_id": utterance_id(split, row.number),
+            "utterance_id": layout.utterance_id(split, row.number),
             "split": split,
             "dialogue_id": f"{split}_dia{row.number[0]}",
             "turn": row.number[1],
@@ -171,16 +162,16 @@ def _table(annotations: Mapping[str, Annotation], matched: Matched) -> pl.DataFr
     )
 
 
-def _facts(annotations: Mapping[str, Annotation], matched: Matched, unpacked: Unpacked, source: str) -> dict[str, Any]:
-    facts: dict[str, Any] = {f"rows in {ANNOTATIONS[split]}": a.n_rows for split, a in annotations.items()}
-    equal = [annotation.n_rows == PUBLISHED_ROWS[split] for split, annotation in annotations.items()]
+def _facts(annotations: Mapping[str, Annotation], matched: Matched, unpacker: Unpacker, source: str) -> dict[str, Any]:
+    facts: dict[str, Any] = {f"rows in {layout.ANNOTATIONS[split]}": a.n_rows for split, a in annotations.items()}
+    equal = [annotation.n_rows == layout.PUBLISHED_ROWS[split] for split, annotation in annotations.items()]
     if any(equal):  # a corpus in MELD's layout, such as the demo, has other sizes altogether
-        published = " / ".join(f"{count:,}" for count in PUBLISHED_ROWS.values())
+        published = " / ".join(f"{count:,}" for count in layout.PUBLISHED_ROWS.values())
         facts["rows of MELD as published"] = f"{published}: {'all found' if all(equal) else 'not what was found'}"
     facts["rows left out"] = sum(annotation.n_rows - len(annotation.rows) for annotation in annotations.values())
     facts["clips read from"] = source
-    if unpacked.files:
-        facts["unpacked"] = f"{unpacked.files:,} files, {unpacked.size / GIGABYTE:.3g} GB"
+    if unpacker.files:
+        facts["unpacked"] = f"{unpacker.files:,} files, {unpacker.size / GIGABYTE:.3g} GB"
     formats = Counter(PurePosixPath(path).suffix.lower().lstrip(".") for path in matched.paths.values())
     facts |= {f"clips in {name}": count for name, count in sorted(formats.items())}
     facts["utterances without a clip"] = matched.missing

@@ -17,12 +17,21 @@ def match_columns(table: RawTable, settings: TableIngest, findings: Findings) ->
     that are no text.
     """
     columns: dict[str, str] = {}
+    free = [name for name in table.header if name not in settings.columns.values()]
     for ours in TABLE_COLUMNS:
         theirs = settings.columns.get(ours, ours).strip()
         if theirs in table.header and theirs != UNUSED:
             columns[ours] = theirs
         elif ours not in settings.columns:
-            _match_loosely(ours, table, settings, findings, columns)
+            near = [name for name in free if _plain(name) == _plain(ours)]
+            if len(near) > 1:
+                findings.refuse(
+                    f"which of the columns {near} is {ours}? Say it in columns: {{{ours}: ...}}", HEADER_ROW
+                )
+            elif near:
+                columns[ours] = near[0]
+                detail = f"no column {ours!r}, but {near[0]!r}"
+                findings.note(findings.path.name, "column_name", detail, f"read as {ours}")
         elif theirs != UNUSED:
             findings.refuse(
                 f"no column {quoted(theirs)}, to which params map {ours}{_nearest(theirs, table.header)}", HEADER_ROW
@@ -39,18 +48,6 @@ def match_columns(table: RawTable, settings: TableIngest, findings: Findings) ->
             findings.refuse(f"its type is {table.unreadable[theirs][:80]}, not text", HEADER_ROW, theirs)
             del columns[ours]
     return columns
-
-
-def _match_loosely(
-    ours: str, table: RawTable, settings: TableIngest, findings: Findings, columns: dict[str, str]
-) -> None:
-    free = [name for name in table.header if name not in settings.columns.values()]
-    near = [name for name in free if _plain(name) == _plain(ours)]
-    if len(near) > 1:
-        findings.refuse(f"which of the columns {near} is {ours}? Say it in columns: {{{ours}: ...}}", HEADER_ROW)
-    elif near:
-        columns[ours] = near[0]
-        findings.note(findings.file_name, "column_name", f"no column {ours!r}, but {near[0]!r}", f"read as {ours}")
 
 
 def _plain(name: str) -> str:

@@ -28,19 +28,14 @@ def listed(names: list[str]) -> str:
 class Findings:
     """Collects problems and issues while a table is read."""
 
-    source: str  # the table's path, for messages
+    path: Path  # of the table
     problems: list[tuple[int, str]] = field(default_factory=list)  # row, or 0, and what the user must mend there
     issues: list[DataIssue] = field(default_factory=list)  # what was met by a rule
-
-    @property
-    def file_name(self) -> str:
-        """The table's name, for issues that concern no single utterance."""
-        return Path(self.source).name
 
     def refuse(self, what: str, row: int = 0, column: str | None = None) -> None:
         """Record a problem; without a row it concerns the file as a whole."""
         place = "" if row == 0 else f" row {row}:" if column is None else f" row {row}, column {column}:"
-        self.problems.append((row, f"{self.source}:{place} {what}"))
+        self.problems.append((row, f"{self.path}:{place} {what}"))
 
     def note(self, where: str, kind: str, detail: str, action: str) -> None:
         """Record an issue; see DataIssue."""
@@ -57,5 +52,5 @@ class Findings:
         lines = [message for _, message in sorted(self.problems, key=lambda problem: problem[0])]
         more = len(lines) - MOST_PROBLEMS
         if more > 0:
-            lines = [*lines[:MOST_PROBLEMS], f"{self.source}: and {more:,} more"]
+            lines = [*lines[:MOST_PROBLEMS], f"{self.path}: and {more:,} more"]
         raise ErcError("\n".join(lines))

@@ -37,7 +37,7 @@ def read_table(folder: Path, settings: TableSettings, _unpack_to: Path, section:
             each, at most 50.
     """
     path = _table_path(folder, settings.file, section)
-    findings = Findings(str(path))
+    findings = Findings(path)
     table = read_file(path, findings)
     complete = not findings.problems
     columns = match_columns(table, settings, findings)
@@ -150,11 +150,11 @@ def _note_labels(utterances: list[Utterance], columns: dict[str, str], findings:
         for group in _alike(list(counts)):
             labels = ", ".join(f"{quoted(label)} ({counts[label]:,})" for label in group)
             detail = f"column {columns[ours]}: {labels} differ only in case, spaces or punctuation"
-            findings.note(findings.file_name, f"alike_{ours}s", detail, "kept apart")
+            findings.note(findings.path.name, f"alike_{ours}s", detail, "kept apart")
     for emotion in sorted({utterance.cells["emotion"] for utterance in utterances}):
         if "," in emotion:
             detail = f"column {columns['emotion']}: {quoted(emotion)} holds a comma"
-            findings.note(findings.file_name, "comma_in_emotion", detail, "kept as one label")
+            findings.note(findings.path.name, "comma_in_emotion", detail, "kept as one label")
 
 
 def _alike(labels: list[str]) -> list[list[str]]:

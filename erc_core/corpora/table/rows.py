@@ -61,7 +61,7 @@ class RowReader:
         if blank:
             listed = ", ".join(map(str, blank[:10])) + (", ..." if len(blank) > 10 else "")
             detail = f"{len(blank):,} blank rows: {listed}"
-            self.findings.note(self.findings.file_name, "blank_rows", detail, "left out")
+            self.findings.note(self.findings.path.name, "blank_rows", detail, "left out")
         self._check_ids(utterances)
         self._check_turns(utterances)
         if not self.findings.problems and not any(u.audio_path or u.cells.get("text") for u in utterances):

@@ -98,7 +98,7 @@ def test_the_page_names_every_column_split_and_recorded_kind():
     sources = "".join(path.read_text(encoding="utf-8") for path in paths)
     # the kind stands behind the utterance and its column, behind the file's name, or first of a rule
     kinds = set(re.findall(r'_note\(\w+, "[a-z]+", "([a-z_]+)"', sources))
-    kinds |= set(re.findall(r'(?:file_name, |append\(\(|return \[\()"([a-z_]+)"', sources))
+    kinds |= set(re.findall(r'(?:path\.name, |append\(\(|return \[\()"([a-z_]+)"', sources))
     kinds |= {f"alike_{name}s" for name in ("emotion", "speaker")}
     assert len(kinds) >= 12
     assert [kind for kind in kinds if f"`{kind}`" not in PAGE] == []
