@@ -1,10 +1,10 @@
 """The reader of each raw format: one function from a raw folder to a corpus.
 
-To add a corpus: a folder here with its reader and its settings, the class of its section in erc_core.params.data (`format` first,
-the class in the union IngestParams, a value that may be left out as None), and a line in READERS. A reader has the signature of
-read_meld: it gets a raw folder, which it never writes to; the settings; a folder for what archives hold, which exists and is
-empty; and the section's name, for messages. It gives every utterance a split, keeps the text of one without a clip, and meets
-what is wrong by a rule, recorded as an issue; what only the user can mend is an ErcError.
+To add a corpus: a folder here with its reader and its settings, the class of its section in erc_core.params.data (`format`
+first, the class in the union IngestParams, what may be left out None), and a line in READERS. A reader gets a raw folder, which
+it never writes to; its settings; a folder for what archives hold, which exists and is empty; and the section's name, for
+messages. It gives every utterance a split, keeps the text of one without a clip, and meets what is wrong by a rule, recorded
+as an issue; what only the user can mend is an ErcError.
 """
 
 from collections.abc import Callable

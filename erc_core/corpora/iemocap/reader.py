@@ -130,11 +130,8 @@ def _evaluation_files(release: Path, session: int) -> list[Path]:
 
 def _read_session(reading: _Reading, session: int, emotions: dict[str, str]) -> list[dict[str, Any]]:
     """Return the rows of a session, without their split."""
-    rows = [
-        row
-        for path in _evaluation_files(reading.release, session)
-        for row in _read_dialogue(reading, session, path, emotions)
-    ]
+    files = _evaluation_files(reading.release, session)
+    rows = [row for path in files for row in _read_dialogue(reading, session, path, emotions)]
     missing = [row for row in rows if row["audio_path"] is None]
     if missing and len(missing) == len(rows):
         detail = f"no wav of its {len(rows):,} utterances in sentences/wav"

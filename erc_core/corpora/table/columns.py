@@ -25,17 +25,15 @@ def match_columns(table: RawTable, settings: TableIngest, findings: Findings) ->
         elif ours not in settings.columns:
             near = [name for name in free if _plain(name) == _plain(ours)]
             if len(near) > 1:
-                findings.refuse(
-                    f"which of the columns {near} is {ours}? Say it in columns: {{{ours}: ...}}", HEADER_ROW
-                )
+                problem = f"which of the columns {near} is {ours}? Say it in columns: {{{ours}: ...}}"
+                findings.refuse(problem, HEADER_ROW)
             elif near:
                 columns[ours] = near[0]
                 detail = f"no column {ours!r}, but {near[0]!r}"
                 findings.note(findings.path.name, "column_name", detail, f"read as {ours}")
         elif theirs != UNUSED:
-            findings.refuse(
-                f"no column {quoted(theirs)}, to which params map {ours}{_nearest(theirs, table.header)}", HEADER_ROW
-            )
+            nearest = _nearest(theirs, table.header)
+            findings.refuse(f"no column {quoted(theirs)}, to which params map {ours}{nearest}", HEADER_ROW)
     how_to_map = f"found {listed(table.header)}; map others with columns: {{ours: theirs}}"
     if "emotion" not in columns and not settings.columns.get("emotion"):
         findings.refuse(f"no column 'emotion'{_nearest('emotion', table.header)}; {how_to_map}", HEADER_ROW)
@@ -54,6 +52,6 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name)).casefold()
 
 
-def _nearest(name: str, names: list[str] | tuple[str, ...]) -> str:
+def _nearest(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"; the nearest is {quoted(near[0])}" if near else ""
