@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from erc_core.corpora.readers import resolve
 from erc_core.errors import ErcError
 from erc_core.evaluation.folds import SCORES, fold_table, read_scores, write_folds
 from erc_core.params.data import IemocapIngest
@@ -35,7 +36,7 @@ PARAMS, LOCK = Path("params.yaml"), Path("dvc.lock")
 
 def main(params: Params, dataset: str) -> None:
     """Run the folds, put the workspace back, write the tables."""
-    section = params.ingest[dataset]
+    section = resolve(params.ingest[dataset])
     if not isinstance(section, IemocapIngest):
         raise ErcError(f"dataset {dataset!r} has format {section.format!r}: only iemocap has folds")
     if dataset not in params.datasets:
