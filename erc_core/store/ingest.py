@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
-
-from pydantic import ConfigDict
+from typing import Any, Literal, Self
 
 from erc_core.store.records import Record
 
@@ -21,8 +19,6 @@ class DataIssue:
         detail: What is there, in one line.
         action: What was done, such as "text only" or "left out".
     """
-
-    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     where: str
     kind: str
