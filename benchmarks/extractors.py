@@ -3,7 +3,6 @@
 All get the same files and parameters, and leave log-mel features of every file on disk.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from erc_core.params.training import ParallelParams
 from erc_core.run.paths import data_folder
 from erc_core.run.pools import map_ordered
 from erc_core.speech.audio import SOUNDFILE_SUFFIXES, decode, downmix
+from erc_core.store.ingest import IngestRecord
 from erc_core.store.ragged import RaggedReader
 from erc_core.store.utterances import SCHEMA, write_utterances
 from stages import mel as mel_stage
@@ -106,7 +106,7 @@ def write_table(work: Work) -> None:
     folder = data_folder(work.dataset)
     folder.mkdir(parents=True, exist_ok=True)
     write_utterances(pl.DataFrame(rows, schema=SCHEMA, orient="row"), folder)
-    (folder / "ingest.json").write_text(json.dumps({"clips": "raw"}), encoding="utf-8")
+    IngestRecord(ingest={}, clips="raw", facts={}, issues=[]).write(folder)
 
 
 def run_ours(work: Work) -> Parts:

@@ -28,11 +28,16 @@ def main(params: Params) -> None:
         print(f"demo: not in `datasets` ({', '.join(params.datasets)}); {folder} stays empty")
         return
     with Stopwatch() as watch:
-        made = speak_corpus(folder, params.demo, params.parallel)
-    notes = f"{made.dialogues} dialogues, {made.damaged} clips damaged on purpose"
+        summary = speak_corpus(folder, params.demo, params.parallel)
+    notes = f"{summary.dialogues} dialogues, {summary.damaged} clips damaged on purpose"
     print(
         summary_line(
-            "speak", DATASET, utterances=made.utterances, hours=made.seconds / 3600, seconds=watch.seconds, notes=notes
+            "speak",
+            DATASET,
+            utterances=summary.utterances,
+            hours=summary.seconds / 3600,
+            seconds=watch.seconds,
+            notes=notes,
         )
     )
 

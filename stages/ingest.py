@@ -7,20 +7,20 @@ Params  ingest.<dataset>
 """
 
 from collections import Counter
-from dataclasses import asdict
 
-from erc_core.corpora.readers import read_corpus
+from erc_core.corpora.readers import read_corpus, resolve
 from erc_core.errors import ErcError
 from erc_core.params.schema import Params, dump
-from erc_core.run.atomic import atomic_folder, write_json
+from erc_core.run.atomic import atomic_folder
 from erc_core.run.paths import data_folder, raw_folder
 from erc_core.run.stage import run_dataset_stage
+from erc_core.store.ingest import IngestRecord
 from erc_core.store.utterances import SPLITS, SYNTHETIC, write_utterances
 
 
 def main(params: Params, dataset: str) -> None:
-    """Read, check, write, and say what was found."""
-    folder, section = data_folder(dataset), params.ingest[dataset]
+    """Read, check, write, and say what is in it."""
+    folder, section = data_folder(dataset), resolve(params.ingest[dataset])
     raw = raw_folder(dataset, section)
     if dataset in SYNTHETIC and section.raw_dir is None and not (raw.is_dir() and any(raw.iterdir())):
         raise ErcError(f"{raw}: nothing there; the stage demo makes it: run `dvc repro`, or `python -m stages.demo`")
@@ -30,15 +30,7 @@ def main(params: Params, dataset: str) -> None:
             (unpack_to / ".nothing").touch()  # DVC warns of an empty folder in every stage that reads it
     utterances = corpus.utterances
     write_utterances(utterances, folder)
-    write_json(
-        folder / "ingest.json",
-        {
-            "ingest": dump(section),
-            "clips": corpus.clips,
-            "facts": corpus.facts,
-            "issues": [asdict(issue) for issue in corpus.issues],
-        },
-    )
+    IngestRecord(ingest=dump(section), clips=corpus.clips, facts=corpus.facts, issues=corpus.issues).write(folder)
     per_split = {split: utterances["split"].eq(split).sum() for split in SPLITS}
     print(
         f"ingest {dataset}: {len(utterances):,} utterances "

@@ -5,7 +5,6 @@ Writes  data/<dataset>/audio.h5 (16-bit samples), data/<dataset>/clips.parquet (
 Params  audio, ingest.<dataset>
 """
 
-import json
 from functools import partial
 
 import numpy as np
@@ -19,6 +18,7 @@ from erc_core.run.summary import Stopwatch, summary_line
 from erc_core.speech.audio import CODE, decode_shard
 from erc_core.speech.shards import Shard, ShardedFeature
 from erc_core.store.clips import ClipStatus, count_statuses, write_clips
+from erc_core.store.ingest import IngestRecord
 from erc_core.store.utterances import read_utterances
 
 SHARD = 32  # small, so that the last ones leave no process idle for long; a part costs some milliseconds
@@ -28,7 +28,7 @@ def main(params: Params, dataset: str) -> None:
     """Decode in shards, write in the order of the table, and count what failed."""
     folder = data_folder(dataset)
     utterances = read_utterances(folder)
-    unpacked = json.loads((folder / "ingest.json").read_text(encoding="utf-8"))["clips"] == "unpacked"
+    unpacked = IngestRecord.read(folder).clips == "unpacked"
     clip_folder = folder / "unpacked" if unpacked else raw_folder(dataset, params.ingest[dataset])
     if not clip_folder.is_dir() and utterances["audio_path"].count():
         raise ErcError(
@@ -46,8 +46,8 @@ def main(params: Params, dataset: str) -> None:
     with Stopwatch() as watch, audio:
         decoded = audio.make(partial(decode_shard, params=params.audio), shards, params.parallel)
         with progress(decoded, total=len(shards), desc=f"resample {dataset}", unit="shard") as shown:
-            told = [clip for clips in shown for clip in clips]
-        rows = [(utterance_id, *clip) for utterance_id, clip in zip(ids, told, strict=True)]
+            outcomes = [clip for clips in shown for clip in clips]
+        rows = [(utterance_id, *clip) for utterance_id, clip in zip(ids, outcomes, strict=True)]
         attributes = {"sample_rate": params.audio.sample_rate, "downmix": params.audio.downmix}
         audio.merge(folder / "audio.h5", attributes)
         table = write_clips(rows, folder)

@@ -9,16 +9,15 @@ import io
 import math
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from erc_core.corpora.corpus import DataIssue
 from erc_core.errors import ErcError
 from erc_core.run.progress import progress
+from erc_core.store.ingest import DataIssue
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 20
@@ -27,28 +26,9 @@ MAX_HEADER_BYTES = 1 << 20  # of a long name or of pax records, which tarfile ho
 MAX_NAME_BYTES = 255  # of one part of a path, on common file systems
 MAX_PARTS = 16
 HEADERS_WITH_CONTENT = (
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
+)  # fmt: skip
 DAMAGES = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError)
-
-
-@dataclass
-class Unpacked:
-    """What came out of some archives.
-
-    Attributes:
-        files: Number of files written.
-        size: Their bytes.
-        issues: Members that were refused.
-    """
-
-    files: int = 0
-    size: int = 0
-    issues: list[DataIssue] = field(default_factory=list)
 
 
 class _DamagedError(Exception):
@@ -82,27 +62,10 @@ class _Archive(tarfile.TarFile):
     ended_by = ""
 
 
-class _Chunks(io.RawIOBase):
-    """A stream of the bytes that an iterator yields, such as the one that shows progress."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self.chunks = chunks
-        self.rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self.rest = self.rest or memoryview(next(self.chunks, b""))
-        length = min(len(buffer), len(self.rest))
-        buffer[:length], self.rest = self.rest[:length], self.rest[length:]
-        return length
-
-
 class _Metered(io.RawIOBase):
     """A stream that reports how many bytes were read from it."""
 
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile, report: Callable[[int], None]) -> None:
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, report: Callable[[int], object]) -> None:
         self.stream = stream
         self.report = report
 
@@ -116,55 +79,36 @@ class _Metered(io.RawIOBase):
         return len(content)
 
 
+@dataclass
 class Unpacker:
     """Unpacks archives into one folder, within one bound for all of them."""
 
-    def __init__(
-        self,
-        target: Path,
-        *,
-        wanted: Callable[[str], bool],
-        inner: Callable[[str], str | None],
-        max_bytes: float,
-        bound: str,
-    ) -> None:
-        """Prepare.
-
-        Args:
-            target: An existing, empty folder.
-            wanted: File name -> whether such a file is unpacked.
-            inner: File name -> the folder to unpack this archive within the archive to; None where it is not one.
-            max_bytes: What all archives may unpack to. What is skipped counts as well: it has to be decompressed.
-            bound: The parameter that max_bytes comes from, for messages.
-        """
-        self.target = target
-        self.wanted = wanted
-        self.inner = inner
-        self.max_bytes = max_bytes
-        self.bound = bound
-        self.read = 0
-        self.members = 0
-        self.done = Unpacked()
+    target: Path  # an existing, empty folder
+    wanted: Callable[[str], bool]  # file name -> whether such a file is unpacked
+    inner: Callable[
+        [str], str | None
+    ]  # file name -> where to unpack this archive in the archive to; None if it is none
+    max_bytes: float  # of all archives together; what is skipped counts as well: it has to be decompressed
+    bound: str  # the parameter that max_bytes comes from, for messages
+    read: int = 0  # bytes that came out so far
+    members: int = 0
+    files: int = 0  # number of those written
+    size: int = 0  # their bytes
+    issues: list[DataIssue] = field(default_factory=list)  # members that were refused
 
     def unpack(self, archive: Path, folder: str = "") -> None:
-        """Unpack the wanted files of an archive, showing how much of it was read.
-
-        Args:
-            archive: A tar file, plain or compressed by gzip.
-            folder: Folder of the target to unpack to.
+        """Unpack the wanted files of a tar archive, plain or compressed by gzip, to a folder of the target.
 
         Raises:
             ErcError: The archive is truncated or damaged, unpacks to more than the bound, or cannot be read or written.
         """
         try:
             with archive.open("rb") as file:
-                compressed = file.read(2) == GZIP_MAGIC
-                file.seek(0)
-                read = iter(partial(file.read, CHUNK), b"")
-                total = math.ceil(archive.stat().st_size / CHUNK)
-                with progress(read, total=total, desc=f"unpack {archive.name}", unit="MiB") as chunks:
-                    stream = io.BufferedReader(_Chunks(chunks), CHUNK)
-                    self._unpack_stream(stream, compressed, str(archive), folder, is_outer=True)
+                n_chunks = math.ceil(archive.stat().st_size / CHUNK)
+                with progress(range(n_chunks), total=n_chunks, desc=f"unpack {archive.name}", unit="MiB") as shown:
+                    self._unpack_stream(
+                        _Metered(file, lambda _: next(shown, None)), str(archive), folder, is_outer=True
+                    )
         except OSError as error:
             raise ErcError(f"{archive}: not unpacked to {self.target}: {error.strerror or error}") from None
 
@@ -175,11 +119,9 @@ class Unpacker:
                 f"unpacks to more than {self.bound} ({self.max_bytes / 1e9:g} GB): raise it if the archive is to be trusted"
             )
 
-    def _uncount(self, n_bytes: int) -> None:
-        """An inner archive's own bytes are not what it unpacks to."""
-        self.read -= n_bytes
-
-    def _unpack_stream(self, stream: IO[bytes], compressed: bool, source: str, folder: str, *, is_outer: bool) -> None:
+    def _unpack_stream(self, raw: io.RawIOBase, source: str, folder: str, *, is_outer: bool) -> None:
+        stream = io.BufferedReader(raw, CHUNK)
+        compressed = stream.peek(2)[:2] == GZIP_MAGIC
         with ExitStack() as stack:
             plain = stack.enter_context(gzip.GzipFile(fileobj=stream, mode="rb")) if compressed else stream
             metered = _Metered(plain, self._count)
@@ -192,17 +134,15 @@ class Unpacker:
                     pass
                 _check_end(archive, compressed)
             except ErcError as error:
-                told = str(error)
-                raise ErcError(told if told.startswith(source) else f"{source}: {told}") from None
+                message = str(error)
+                raise ErcError(message if message.startswith(source) else f"{source}: {message}") from None
             except (_DamagedError, *DAMAGES) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise ErcError(
                     f"{source}: truncated or damaged ({reason}); get the archive again. Nothing of it was kept"
                 ) from None
 
-    def _take(
-        self, archive: tarfile.TarFile, member: tarfile.TarInfo, source: str, folder: str, *, is_outer: bool
-    ) -> None:
+    def _take(self, archive: _Archive, member: tarfile.TarInfo, source: str, folder: str, *, is_outer: bool) -> None:
         self.members += 1
         if self.members > MAX_MEMBERS:
             raise ErcError(f"has more than {MAX_MEMBERS:,} members")
@@ -213,53 +153,37 @@ class Unpacker:
         if member.isdir() or not parts or any(part.startswith(".") for part in parts):
             return
         inner_folder = self.inner(parts[-1]) if is_outer else None
-        if inner_folder is not None:
-            self._unpack_inner(archive, member, f"{source}: {parts[-1]}", inner_folder)
-        elif self.wanted(parts[-1]):
-            self._write(archive, member, source, self.target.joinpath(folder, *parts))
-
-    def _unpack_inner(self, archive: tarfile.TarFile, member: tarfile.TarInfo, source: str, folder: str) -> None:
-        content = archive.extractfile(member)
+        content = archive.extractfile(member) if inner_folder is not None or self.wanted(parts[-1]) else None
         if content is None:
             return
         with content:
-            raw = io.BufferedReader(_Metered(content, self._uncount), CHUNK)
-            compressed = raw.peek(2)[:2] == GZIP_MAGIC
-            self._unpack_stream(raw, compressed, source, folder, is_outer=False)
+            if inner_folder is None:
+                self._write(content, member, source, self.target.joinpath(folder, *parts))
+            else:  # its own bytes are not what it unpacks to
+                raw = _Metered(content, lambda n_bytes: self._count(-n_bytes))
+                self._unpack_stream(raw, f"{source}: {parts[-1]}", inner_folder, is_outer=False)
 
-    def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, source: str, path: Path) -> None:
-        content = archive.extractfile(member)
-        if content is None:
+    def _write(self, content: IO[bytes], member: tarfile.TarInfo, source: str, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("xb")  # never over something, never through a link
+        except (FileExistsError, NotADirectoryError):
+            self._refuse(source, member, "a file of that name came before", kind="repeated_member")
             return
-        with content:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                file = path.open("xb")  # never over something, never through a link
-            except (FileExistsError, NotADirectoryError):
-                self._refuse(source, member, "a file of that name came before", kind="repeated_member")
-                return
-            with file:
-                while chunk := content.read(CHUNK):
-                    file.write(chunk)
-                    self.done.size += len(chunk)
-        self.done.files += 1
+        with file:
+            while chunk := content.read(CHUNK):
+                file.write(chunk)
+                self.size += len(chunk)
+        self.files += 1
 
     def _refuse(self, source: str, member: tarfile.TarInfo, reason: str, kind: str = "unsafe_member") -> None:
         name = member.name if member.name.isprintable() else ascii(member.name)
-        self.done.issues.append(DataIssue(f"{Path(source).name}: {name[:200]}", kind, reason, "not unpacked"))
+        self.issues.append(DataIssue(f"{Path(source).name}: {name[:200]}", kind, reason, "not unpacked"))
 
 
-def unpack_archives(unpacker: Unpacker, archives: Sequence[tuple[Path, str]]) -> Unpacked:
-    """Unpack several archives, each into its folder of the unpacker's target."""
-    for archive, folder in archives:
-        unpacker.unpack(archive, folder)
-    return unpacker.done
-
-
-def _check_end(archive: tarfile.TarFile, compressed: bool) -> None:
+def _check_end(archive: _Archive, compressed: bool) -> None:
     """Raise where the members ended at anything but the end mark, or, below an intact checksum, the end of the file."""
-    ended_by = archive.ended_by if isinstance(archive, _Archive) else ""
-    if ended_by != "EOFHeaderError" and not (compressed and ended_by == "EmptyHeaderError"):
+    if archive.ended_by != "EOFHeaderError" and not (compressed and archive.ended_by == "EmptyHeaderError"):
         raise _DamagedError("the end mark is missing")
 
 

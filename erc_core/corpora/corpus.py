@@ -1,42 +1,37 @@
 """What a reader makes of a raw folder: the utterances, what was wrong, and facts for the data card."""
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
-SECTION = "ingest.<dataset>"  # what messages call a dataset's section of params.yaml where its name is not known
-
-
-@dataclass(frozen=True)
-class DataIssue:
-    """Something in the raw files that was met by a rule.
-
-    Attributes:
-        where: The utterance id, file, or file and row.
-        kind: A short name of the rule, such as "missing_clip"; issues are counted by it.
-        detail: What was found, in one line.
-        action: What was done, such as "text only" or "left out".
-    """
-
-    where: str
-    kind: str
-    detail: str
-    action: str
+from erc_core.store.ingest import DataIssue as DataIssue
+from erc_core.store.utterances import SCHEMA
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus as read.
+    """A corpus as read; clips, issues and facts are those of erc_core.store.ingest.IngestRecord.
 
     Attributes:
         utterances: One row per utterance; see erc_core.store.utterances.SCHEMA.
-        clips: What audio paths are relative to: the raw folder, or the folder that archives were unpacked to.
-        issues: What was wrong, and what was done.
-        facts: Further facts for the data card, in the order to show: name -> value (numbers, texts).
     """
 
     utterances: pl.DataFrame
     clips: Literal["raw", "unpacked"] = "raw"
     issues: list[DataIssue] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def utterance_table(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
+    """Return the table of rows that have its columns but the status, which audio_path decides, and perhaps others."""
+    complete = [row | {"status": "ok" if row["audio_path"] else "missing"} for row in rows]
+    return pl.DataFrame(complete, schema=SCHEMA)
+
+
+def leads_out(path: Path, root: Path) -> bool:
+    """Return whether a path lies outside a folder once all links are followed; the folder has none of its own."""
+    return not Path(os.path.realpath(path)).is_relative_to(root)

@@ -1,8 +1,9 @@
-"""A seeded split of utterances by whole groups: dialogues, speakers, or speakers linked by their dialogues."""
+"""Seeded choices of whole groups of utterances: dialogues, speakers, or speakers linked by their dialogues."""
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import permutations
 
 from erc_core.errors import ErcError
 
@@ -11,31 +12,34 @@ class SplitError(ErcError):
     """No split by whole groups meets the rules; the message says why."""
 
 
+def seeded_order(names: Iterable[str], seed: int, separator: str = ":") -> list[str]:
+    """Return names in an order that hashes decide: each has its place by the seed and itself, whatever else there is.
+
+    Neither the order in which they come, nor the machine, nor a library's version matters.
+
+    The separator stands between seed and name in what is hashed: another one is another order.
+    """
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}{separator}{name}".encode()).digest())
+
+
 def seeded_split(
     groups: Sequence[str], emotions: Sequence[str], dev_share: float, test_share: float, seed: int
 ) -> list[str]:
     """Give every utterance a split so that no group is in two and every emotion is in train.
 
-    Groups come in an order that hashes of the seed and their names decide, so neither the order of the utterances nor
-    the machine matters. A group goes to test, then to dev, where that brings the split nearer to its share of the
-    utterances and train keeps every emotion.
+    Groups come in their seeded order. A group goes to test, then to dev, where that brings the split nearer to its share of
+    the utterances and train keeps every emotion.
 
     Args:
-        groups: (n,) the group of each utterance.
-        emotions: (n,) the emotion of each utterance.
-        dev_share: Share of the utterances for dev.
-        test_share: Share of the utterances for test.
+        groups: (n,) of each utterance.
+        emotions: (n,) of each utterance.
+        dev_share: Of the utterances.
+        test_share: Of the utterances; less than 1 together with dev_share.
         seed: Another seed is another split.
 
-    Returns:
-        (n,) train, dev or test.
-
     Raises:
-        SplitError: There are fewer than three groups, the shares leave nothing for train, or dev or test cannot be
-            filled without taking an emotion from train.
+        SplitError: There are fewer than three groups, or dev or test cannot be filled without taking an emotion from train.
     """
-    if dev_share + test_share >= 1:
-        raise SplitError(f"dev_share + test_share is {dev_share + test_share:g}: allowed is less than 1")
     sizes = Counter(groups)
     if len(sizes) < 3:
         raise SplitError(f"{len(sizes)} found, at least 3 are needed: one each for train, dev and test")
@@ -49,14 +53,9 @@ def seeded_split(
 
 
 def linked_groups(speakers: Sequence[str], dialogues: Sequence[str]) -> list[str]:
-    """Return for each utterance its group: the speakers that are linked, over any steps, by common dialogues.
+    """Return for each of n utterances its group, the speakers that are linked, over any steps, by common dialogues.
 
-    Args:
-        speakers: (n,) the speaker of each utterance.
-        dialogues: (n,) the dialogue of each utterance.
-
-    Returns:
-        (n,) the alphabetically first speaker of each utterance's group.
+    A group is called by the alphabetically first of its speakers.
     """
     leader = {speaker: speaker for speaker in speakers}
 
@@ -68,20 +67,20 @@ def linked_groups(speakers: Sequence[str], dialogues: Sequence[str]) -> list[str
 
     first: dict[str, str] = {}
     for speaker, dialogue in zip(speakers, dialogues, strict=True):
-        one, other = sorted((find(speaker), find(first.setdefault(dialogue, speaker))))
-        leader[other] = one
+        leading, other = sorted((find(speaker), find(first.setdefault(dialogue, speaker))))
+        leader[other] = leading
     return [find(speaker) for speaker in speakers]
 
 
 class _Draw:
-    """A split being made: every group is in train until it is moved."""
+    """A split in the making: every group is in train until it is moved."""
 
     def __init__(self, groups: Sequence[str], emotions: Sequence[str], seed: int) -> None:
         self.sizes = Counter(groups)
         self.held: dict[str, set[str]] = defaultdict(set)
         for group, emotion in zip(groups, emotions, strict=True):
             self.held[group].add(emotion)
-        self.order = sorted(self.sizes, key=lambda group: hashlib.sha256(f"{seed}:{group}".encode()).digest())
+        self.order = seeded_order(self.sizes, seed)
         self.groups_in_train = Counter(emotion for held in self.held.values() for emotion in held)
         self.split: dict[str, str] = {}
 
@@ -91,10 +90,6 @@ class _Draw:
     def move(self, group: str, split: str) -> None:
         self.split[group] = split
         self.groups_in_train.subtract(self.held[group])
-
-    def take_back(self, group: str) -> None:
-        del self.split[group]
-        self.groups_in_train.update(self.held[group])
 
     def fill(self, split: str, wanted: float) -> None:
         """Move groups until no further one brings the split nearer to the wanted number of utterances."""
@@ -111,13 +106,11 @@ class _Draw:
     def fill_with_one_each(self) -> None:
         """Move one group to test and one to dev, small ones if possible."""
         candidates = sorted(filter(self.may_leave, self.order), key=self.sizes.__getitem__)
-        for group in candidates:
-            self.move(group, "test")
-            other = next(filter(self.may_leave, candidates), None)
-            if other is not None:
+        for group, other in permutations(candidates, 2):
+            if all(self.groups_in_train[emotion] > 1 + (emotion in self.held[group]) for emotion in self.held[other]):
+                self.move(group, "test")
                 self.move(other, "dev")
                 return
-            self.take_back(group)
         only = sorted(emotion for emotion, count in self.groups_in_train.items() if count == 1)
         raise SplitError(
             f"{len(self.sizes)} found, but dev and test cannot be filled without taking an emotion from train"

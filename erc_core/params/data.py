@@ -37,12 +37,12 @@ class DemoParams(Section):
 
 
 class MeldIngest(Section):
-    """MELD's annotation CSVs and folders, or archives, of clips."""
+    """MELD's annotation CSVs and folders, or archives, of clips. None, here and below: as erc_core.corpora has it."""
 
     format: Literal["meld"]
     raw_dir: str | None = None
-    prefer_test_twins: bool = True
-    max_unpacked_gb: float = Field(default=60.0, gt=0)
+    prefer_test_twins: bool | None = None
+    max_unpacked_gb: float | None = Field(default=None, gt=0)
 
 
 class IemocapIngest(Section):
@@ -50,13 +50,13 @@ class IemocapIngest(Section):
 
     format: Literal["iemocap"]
     raw_dir: str | None = None
-    classes: Literal[4, 6] = 4
-    fold: int = Field(default=5, ge=1, le=5)
-    seed: int = Field(default=0, ge=0, lt=2**32)
-    dev_share: float = Field(default=0.1, gt=0, lt=0.5)
+    classes: Literal[4, 6] | None = None
+    fold: int | None = Field(default=None, ge=1, le=5)
+    seed: int | None = Field(default=None, ge=0, lt=2**32)
+    dev_share: float | None = Field(default=None, gt=0, lt=0.5)
 
 
-OUR_COLUMNS = ("utterance_id", "text", "audio", "emotion", "split", "dialogue_id", "turn", "speaker")
+TABLE_COLUMNS = ("utterance_id", "text", "audio", "emotion", "split", "dialogue_id", "turn", "speaker")
 
 
 class TableIngest(Section):
@@ -66,20 +66,20 @@ class TableIngest(Section):
     raw_dir: str | None = None
     file: str = Field(min_length=1)
     columns: dict[str, str] = Field(default_factory=dict)
-    split_by: Literal["dialogue", "speaker"] = "dialogue"
-    dev_share: float = Field(default=0.1, gt=0, lt=0.5)
-    test_share: float = Field(default=0.2, gt=0, lt=0.8)
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    split_by: Literal["dialogue", "speaker"] | None = None
+    dev_share: float | None = Field(default=None, gt=0, lt=0.5)
+    test_share: float | None = Field(default=None, gt=0, lt=0.8)
+    seed: int | None = Field(default=None, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _columns_and_shares(self) -> "TableIngest":
         for name in self.columns:
-            if name not in OUR_COLUMNS:
-                near = difflib.get_close_matches(name, OUR_COLUMNS, n=1, cutoff=0.0)[0]
+            if name not in TABLE_COLUMNS:
+                near = difflib.get_close_matches(name, TABLE_COLUMNS, n=1, cutoff=0.0)[0]
                 raise ValueError(
-                    f"columns.{name}: unknown name; the nearest is {near!r} (allowed: {', '.join(OUR_COLUMNS)})"
+                    f"columns.{name}: unknown name; the nearest is {near!r} (allowed: {', '.join(TABLE_COLUMNS)})"
                 )
-        if self.dev_share + self.test_share >= 1:
+        if self.dev_share is not None and self.test_share is not None and self.dev_share + self.test_share >= 1:
             raise ValueError(
                 f"test_share = {self.test_share:g}: allowed is less than 1 together with dev_share ({self.dev_share:g}), as "
                 f"the rest is for training"

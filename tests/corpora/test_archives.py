@@ -49,7 +49,7 @@ def unpack(tmp_path):
             bound="ingest.meld.max_unpacked_gb",
         )
         unpacker.unpack(path)
-        return unpacker.done
+        return unpacker
 
     run.target = target
     run.outside = tmp_path

@@ -166,8 +166,16 @@ MISTAKES = [
     # rules between sections
     ("backbone", "tyny", "backbone = 'tyny': allowed are the names under backbones: ['tiny', 'paper']"),
     ("groups", {"folds": ["demo"]}, "groups.folds = ['demo']: allowed are two or more different names under ingest"),
-    ("groups", {"folds": ["demo", "own"]}, "groups.folds: 'own' has no section ingest.own; allowed are ['demo', 'meld', "),
-    ("groups", {"demo": ["demo", "meld"]}, "groups.demo: allowed are lower-case letters, digits, - and _, and no name of a "),
+    (
+        "groups",
+        {"folds": ["demo", "own"]},
+        "groups.folds: 'own' has no section ingest.own; allowed are ['demo', 'meld', ",
+    ),
+    (
+        "groups",
+        {"demo": ["demo", "meld"]},
+        "groups.demo: allowed are lower-case letters, digits, - and _, and no name of a ",
+    ),
     ("datasets", ["own"], "datasets: 'own' has no section ingest.own; allowed are ['demo', 'meld', 'iemocap', "),
     ("datasets", ["demo", "demo"], "datasets: ['demo', 'demo']: allowed is each dataset once"),
     (

@@ -6,7 +6,9 @@ import pytest
 from closure import ROOT
 
 from erc_core.errors import ErcError
+from erc_core.params.data import TableIngest
 from erc_core.params.load import load_params
+from erc_core.store.ingest import IngestRecord
 from stages import ingest
 
 
@@ -25,3 +27,17 @@ def test_other_corpora_are_asked_for_from_their_authors(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ErcError, match=r"^data/raw/meld: no such folder.*from its authors"):
         ingest.main(load_params(ROOT / "params.yaml"), "meld")
+
+
+def test_the_record_has_the_values_that_a_section_of_two_lines_leaves_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("data/raw/mine").mkdir(parents=True)
+    rows = [f"words {k},{('joy', 'anger')[k % 2]}" for k in range(40)]
+    Path("data/raw/mine/utterances.csv").write_text("\n".join(["text,emotion", *rows]), encoding="utf-8")
+    section = TableIngest(format="table", file="utterances.csv")
+    params = load_params(ROOT / "params.yaml").model_copy(update={"ingest": {"mine": section}})
+    ingest.main(params, "mine")
+    assert IngestRecord.read(Path("data/mine")).ingest == {
+        "format": "table", "raw_dir": None, "file": "utterances.csv", "columns": {}, "split_by": "dialogue",
+        "dev_share": 0.1, "test_share": 0.2, "seed": 0,
+    }  # fmt: skip

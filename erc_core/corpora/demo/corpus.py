@@ -53,7 +53,7 @@ WAV_HEADER_BYTES = 44
 
 @dataclass(frozen=True)
 class DemoSummary:
-    """What was made: numbers of dialogues, utterances and damaged clips, and the seconds of speech."""
+    """What was spoken: numbers of dialogues, utterances and damaged clips, and the seconds of speech."""
 
     dialogues: int
     utterances: int
@@ -64,13 +64,7 @@ class DemoSummary:
 def speak_corpus(folder: Path, params: DemoParams, parallel: ParallelParams) -> DemoSummary:
     """Write and speak the whole corpus: same parameters, same bytes, whatever the number of workers.
 
-    Args:
-        folder: Where to; it appears when it is complete, and replaces what was there.
-        params: Section `demo` of params.yaml.
-        parallel: Section `parallel`.
-
-    Returns:
-        What was made.
+    The folder appears when it is complete, and replaces what was there.
 
     Raises:
         ErcError: eSpeak NG is not installed or does not work.
@@ -100,13 +94,9 @@ def speak_corpus(folder: Path, params: DemoParams, parallel: ParallelParams) -> 
 
 
 def choose_damages(script: Sequence[Dialogue]) -> dict[tuple[str, int, int], Damage]:
-    """Choose the clips to damage: evenly spread over the neutral utterances of each split, so no rare class loses one.
+    """Return (split, dialogue, utterance) -> damage, evenly spread over neutral utterances, so that no rare class loses one.
 
-    Args:
-        script: All dialogues.
-
-    Returns:
-        (split, dialogue, utterance) -> damage. A split with fewer neutral utterances than damages stays whole.
+    A split with fewer neutral utterances than damages stays whole.
     """
     chosen: dict[tuple[str, int, int], Damage] = {}
     for split, damages in DAMAGES.items():

@@ -5,103 +5,62 @@ little, and all of them are relative to the speaker: one person's high pitch is 
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 Prosody = Literal["even", "lively", "deadpan", "trembling"]
 PROSODIES: tuple[Prosody, ...] = get_args(Prosody)
 
+Normal = tuple[float, float]  # mean and standard deviation
+
 
 @dataclass(frozen=True)
 class Speaker:
-    """A person of the corpus, and the voice when nothing moves them.
+    """A person of the corpus, and the voice when nothing moves them."""
 
-    Attributes:
-        name: As in the annotation.
-        voice: Name of an eSpeak NG voice variant.
-        rate: Words a minute.
-        pitch: eSpeak's pitch, 0 to 99; 50 is the voice's own.
-    """
-
-    name: str
-    voice: str
-    rate: float
-    pitch: float
+    name: str  # as in the annotation
+    voice: str  # an eSpeak NG voice variant
+    rate: float  # words a minute
+    pitch: float  # eSpeak's, 0 to 99; 50 is the voice's own
 
 
 @dataclass(frozen=True)
 class Manner:
-    """What eSpeak NG is told for one utterance.
+    """What eSpeak NG gets for one utterance."""
 
-    Attributes:
-        rate: Words a minute, 80 to 450.
-        pitch: 0 to 99.
-        pitch_range: 0, a monotone, to 99.
-        volume: Percent of eSpeak's normal amplitude.
-    """
-
-    rate: int
-    pitch: int
-    pitch_range: int
-    volume: int
+    rate: int  # words a minute, 80 to 450
+    pitch: int  # 0 to 99
+    pitch_range: int  # 0, a monotone, to 99
+    volume: int  # percent of eSpeak's normal amplitude
 
 
-@dataclass(frozen=True)
-class Spread:
-    """A normal distribution, by mean and standard deviation."""
+class Style(NamedTuple):
+    """One way of speaking."""
 
-    mean: float
-    deviation: float
-
-
-@dataclass(frozen=True)
-class Style:
-    """One way of speaking.
-
-    Attributes:
-        rate: Factor on the speaker's rate.
-        pitch: Added to the speaker's pitch.
-        pitch_range: As in Manner.
-        volume: As in Manner.
-    """
-
-    rate: Spread
-    pitch: Spread
-    pitch_range: Spread
-    volume: Spread
+    rate: Normal  # factor on the speaker's rate
+    pitch: Normal  # added to the speaker's pitch
+    pitch_range: Normal  # as in Manner
+    volume: Normal  # as in Manner
 
 
 STYLES: dict[Prosody, Style] = {
-    "even": Style(rate=Spread(1.0, 0.05), pitch=Spread(0, 5), pitch_range=Spread(45, 8), volume=Spread(62, 6)),
-    "lively": Style(rate=Spread(1.25, 0.06), pitch=Spread(20, 6), pitch_range=Spread(80, 9), volume=Spread(115, 8)),
-    "deadpan": Style(rate=Spread(0.78, 0.05), pitch=Spread(-20, 5), pitch_range=Spread(10, 5), volume=Spread(36, 4)),
-    "trembling": Style(rate=Spread(1.15, 0.06), pitch=Spread(24, 6), pitch_range=Spread(12, 5), volume=Spread(20, 2)),
+    "even": Style(rate=(1.0, 0.05), pitch=(0, 5), pitch_range=(45, 8), volume=(62, 6)),
+    "lively": Style(rate=(1.25, 0.06), pitch=(20, 6), pitch_range=(80, 9), volume=(115, 8)),
+    "deadpan": Style(rate=(0.78, 0.05), pitch=(-20, 5), pitch_range=(10, 5), volume=(36, 4)),
+    "trembling": Style(rate=(1.15, 0.06), pitch=(24, 6), pitch_range=(12, 5), volume=(20, 2)),
 }
 
 
 def draw_manner(prosody: Prosody, speaker: Speaker, rng: np.random.Generator) -> Manner:
-    """Draw how one utterance is spoken.
-
-    Args:
-        prosody: The way of speaking.
-        speaker: Who speaks.
-        rng: Source of the four draws.
-
-    Returns:
-        The four quantities, each within what eSpeak NG takes.
-    """
-    style = STYLES[prosody]
+    """Draw how one utterance is spoken: the four quantities, each within what eSpeak NG takes."""
+    rate, pitch, pitch_range, volume = (float(rng.normal(*normal)) for normal in STYLES[prosody])
     return Manner(
-        rate=_within(speaker.rate * _draw(style.rate, rng), 80, 450),
-        pitch=_within(speaker.pitch + _draw(style.pitch, rng), 0, 99),
-        pitch_range=_within(_draw(style.pitch_range, rng), 0, 99),
-        volume=_within(_draw(style.volume, rng), 10, 140),
+        rate=_within(speaker.rate * rate, 80, 450),
+        pitch=_within(speaker.pitch + pitch, 0, 99),
+        pitch_range=_within(pitch_range, 0, 99),
+        volume=_within(volume, 10, 140),
     )
-
-
-def _draw(spread: Spread, rng: np.random.Generator) -> float:
-    return float(rng.normal(spread.mean, spread.deviation))
 
 
 def _within(value: float, low: int, high: int) -> int:

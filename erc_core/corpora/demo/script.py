@@ -44,14 +44,9 @@ CELLS: dict[Emotion, dict[Cell, float]] = {
 }
 
 EMOTION_WEIGHTS: dict[Emotion, float] = {emotion: sum(cells.values()) for emotion, cells in CELLS.items()}
-WORDS_WEIGHTS: dict[Words, float] = {
-    words: sum(weight for cells in CELLS.values() for (w, _), weight in cells.items() if w == words)
-    for words in WORD_SETS
-}
-PROSODY_WEIGHTS: dict[Prosody, float] = {
-    prosody: sum(weight for cells in CELLS.values() for (_, p), weight in cells.items() if p == prosody)
-    for prosody in PROSODIES
-}
+_WEIGHTED = [(cell, weight) for cells in CELLS.values() for cell, weight in cells.items()]
+WORDS_WEIGHTS = {words: sum(weight for (w, _), weight in _WEIGHTED if w == words) for words in WORD_SETS}
+PROSODY_WEIGHTS = {prosody: sum(weight for (_, p), weight in _WEIGHTED if p == prosody) for prosody in PROSODIES}
 
 # The first `demo.speakers` of them are in the corpus. No voice with breath: eSpeak makes breath from the C library's
 # random numbers, so that the bytes would depend on what was spoken before.
@@ -83,32 +78,19 @@ class Turn:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """A scene.
+    """A scene."""
 
-    Attributes:
-        split: train, dev or test.
-        number: Dialogue_ID; restarts in every split.
-        start: Seconds from the beginning of the episode.
-        turns: The utterances in order.
-    """
-
-    split: str
-    number: int
-    start: float
-    turns: tuple[Turn, ...]
+    split: str  # train, dev or test
+    number: int  # Dialogue_ID; restarts in every split
+    start: float  # seconds from the beginning of the episode
+    turns: tuple[Turn, ...]  # the utterances in order
 
 
 def write_script(params: DemoParams) -> list[Dialogue]:
-    """Write all dialogues of all splits.
+    """Write all dialogues, split by split.
 
     Each dialogue has random streams of its own, by seed, split and number: other sizes of one split change nothing in
     another, and a longer split begins as the shorter one did (up to the rule of `ensure_every_emotion`).
-
-    Args:
-        params: Seed, sizes and probabilities.
-
-    Returns:
-        The dialogues, split by split.
     """
     script = []
     for index, split in enumerate(SPLITS):
@@ -124,13 +106,10 @@ def write_script(params: DemoParams) -> list[Dialogue]:
 
 
 def ensure_every_emotion(emotions: list[list[Emotion]]) -> None:
-    """Give a split the emotions that chance left out, in place.
+    """Give a split (its emotions, dialogue by dialogue) those that chance left out, in place.
 
     A missing emotion takes the place of the most frequent one at its first turn in the split. A split with fewer turns
     than there are emotions gets as many as it has turns.
-
-    Args:
-        emotions: The emotions of a split, dialogue by dialogue.
     """
     counts = Counter(emotion for dialogue in emotions for emotion in dialogue)
     for missing in [emotion for emotion in EMOTIONS if emotion not in counts]:

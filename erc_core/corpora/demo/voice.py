@@ -58,12 +58,7 @@ class Voice:
             pass
 
     def speak(self, text: str, voice: str, manner: Manner) -> NDArray[np.int16]:
-        """Speak one utterance.
-
-        Args:
-            text: What is said.
-            voice: Name of an eSpeak NG voice variant, such as f1.
-            manner: Rate, pitch, pitch range and volume.
+        """Speak one utterance with an eSpeak NG voice variant, such as f1.
 
         Returns:
             Samples at SAMPLE_RATE, mono.

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from erc_core.corpora.corpus import DataIssue
-from erc_core.corpora.text_repair import mend
+from erc_core.corpora.text_repair import UNDECODED, mend
+from erc_core.store.ingest import DataIssue
 
 DIALOGUE = re.compile(r"Ses0(?P<session>[1-5])[FM]_[A-Za-z0-9]+(?:_[A-Za-z0-9]+)*")
 TURN = re.compile(r"(?P<letter>[FM])[A-Z0-9]*[0-9]")  # the last group of an utterance's id: F000, MXX1
@@ -30,22 +30,17 @@ _TIME = r"([0-9]{1,9}(?:\.[0-9]*)?)"
 _EVALUATION = re.compile(rf"\[\s*{_TIME}\s*-\s*{_TIME}\s*\]\s*(\S+)\s+([A-Za-z]{{3}})\s*\[[^\[\]]*\]")
 _RATING = re.compile(r"[CA]-[A-Za-z0-9]+\s*:")  # what one evaluator (C: categories, A: attributes) said
 _TRANSCRIPT = re.compile(rf"(\S+?)\s*\[\s*{_TIME}\s*-\s*{_TIME}\s*\]\s*:(.*)", re.DOTALL)
+_FOREIGN = "line left out: no id of this dialogue"
 _SHOWN = 100  # characters of a line that an issue quotes
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One utterance as the evaluators agreed on it.
+    """One utterance as the evaluators agreed on it."""
 
-    Attributes:
-        utterance_id: Such as Ses01F_impro01_M003.
-        start: Seconds from the start of the dialogue.
-        label: Three lower-case letters, such as neu or xxx.
-    """
-
-    utterance_id: str
-    start: float
-    label: str
+    utterance_id: str  # such as Ses01F_impro01_M003
+    start: float  # seconds from the start of the dialogue
+    label: str  # three lower-case letters, such as neu or xxx
 
 
 def speaker_of(utterance_id: str) -> str:
@@ -57,16 +52,8 @@ def speaker_of(utterance_id: str) -> str:
 
 
 def read_evaluations(path: Path, where: str) -> tuple[list[Evaluation], list[DataIssue]]:
-    """Read an evaluation file.
-
-    Args:
-        path: The file; its stem is the dialogue's name.
-        where: What issues call the file.
-
-    Returns:
-        The utterances of this dialogue in the order of the file, and what was wrong.
-    """
-    found: dict[str, Evaluation] = {}
+    """Return the utterances of an evaluation file (its stem is the dialogue's name, `where` its name in issues), and issues."""
+    evaluations: dict[str, Evaluation] = {}
     issues: list[DataIssue] = []
     for place, line in _lines(path, where, issues):
         if line.startswith("%") or _RATING.match(line):
@@ -78,44 +65,32 @@ def read_evaluations(path: Path, where: str) -> tuple[list[Evaluation], list[Dat
             continue
         start, utterance_id, label = match[1], match[3], match[4].lower()
         if not _belongs(utterance_id, path.stem):
-            issues.append(
-                DataIssue(place, "foreign_evaluation", _quoted(line), "line left out: no id of this dialogue")
-            )
-        elif utterance_id in found:
-            detail = f"{utterance_id} is {label}, and was {found[utterance_id].label} before"
+            issues.append(DataIssue(place, "foreign_evaluation", _quoted(line), _FOREIGN))
+        elif utterance_id in evaluations:
+            detail = f"{utterance_id} is {label}, and was {evaluations[utterance_id].label} before"
             issues.append(DataIssue(place, "repeated_evaluation", detail, "the first is used"))
         else:
-            found[utterance_id] = Evaluation(utterance_id, float(start), label)
-    if not found:
+            evaluations[utterance_id] = Evaluation(utterance_id, float(start), label)
+    if not evaluations:
         issues.append(DataIssue(where, "no_evaluations", "no line of an utterance", "dialogue left out"))
-    return list(found.values()), issues
+    return list(evaluations.values()), issues
 
 
 def read_transcript(path: Path, where: str) -> tuple[dict[str, str], list[DataIssue]]:
-    """Read a transcript.
-
-    Args:
-        path: The file; its stem is the dialogue's name.
-        where: What issues call the file.
-
-    Returns:
-        The text of each utterance of this dialogue, cleaned of control characters, and what was wrong.
-    """
-    found: dict[str, str] = {}
+    """Return the mended text of each utterance of a transcript, and issues; see read_evaluations."""
+    texts: dict[str, str] = {}
     issues: list[DataIssue] = []
     for place, line in _lines(path, where, issues):
         match = _TRANSCRIPT.fullmatch(line)
         if match is None:
             issues.append(DataIssue(place, "unknown_transcript_line", _quoted(line), "line left out"))
         elif not _belongs(match[1], path.stem):
-            issues.append(
-                DataIssue(place, "foreign_transcript", _quoted(line), "line left out: no id of this dialogue")
-            )
-        elif match[1] in found:
+            issues.append(DataIssue(place, "foreign_transcript", _quoted(line), _FOREIGN))
+        elif match[1] in texts:
             issues.append(DataIssue(place, "repeated_transcript", _quoted(line), "the first is used"))
         else:
-            found[match[1]] = match[4].strip()
-    return found, issues
+            texts[match[1]] = match[4].strip()
+    return texts, issues
 
 
 def _belongs(utterance_id: str, dialogue: str) -> bool:
@@ -134,16 +109,7 @@ def _lines(path: Path, where: str, issues: list[DataIssue]) -> Iterator[tuple[st
     # bytes are split, as text has line ends that are none here: 0x85 is an ellipsis in cp1252, a line end in Latin-1
     for number, line in enumerate(re.split(rb"\r\n|\n|\r", content.removeprefix(codecs.BOM_UTF8)), start=1):
         if line.strip():
-            yield f"{where}:{number}", _decoded(line)
-
-
-def _decoded(line: bytes) -> str:
-    """Return a line as UTF-8 where it is that, else as cp1252, without control characters; never fails."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        text = line.decode("latin-1")
-    return mend(text).text.strip()
+            yield f"{where}:{number}", mend(line.decode("utf-8", UNDECODED), strip=True).text
 
 
 def _quoted(line: str) -> str:

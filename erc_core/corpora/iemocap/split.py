@@ -1,4 +1,4 @@
-"""Who trains, validates and tests in IEMOCAP: leave one session out, and the check that no test speaker is heard before.
+"""Who trains, validates and tests in IEMOCAP: leave one session out, and the check that no test speaker was in training.
 
 Fold k tests on session k. Each session is two actors who are in no other, so the test speakers are new to the model.
 
@@ -13,32 +13,31 @@ scores that cannot be compared with them. So "no speaker is in two splits" means
   kinder than the test score; it chooses the epoch, and is never reported as a result.
 """
 
-import hashlib
 from collections.abc import Iterable
-from functools import partial
 from itertools import combinations
+from typing import Literal
 
 import polars as pl
 
 from erc_core.corpora.iemocap.files import DIALOGUE
+from erc_core.corpora.splitting import seeded_order
 from erc_core.errors import ErcError
 from erc_core.params.data import IemocapIngest
 from erc_core.store.utterances import SPLITS
 
 COMMON_DEV_DIALOGUES = (
-    "Ses01M_impro01",
-    "Ses01M_script03_1",
-    "Ses02F_impro02",
-    "Ses02F_impro07",
-    "Ses02M_script01_2",
-    "Ses03F_impro01",
-    "Ses03M_impro02",
-    "Ses03M_impro08a",
-    "Ses03M_script02_2",
-    "Ses03M_script03_2",
-    "Ses04F_impro07",
-    "Ses04F_script02_1",
-)
+    "Ses01M_impro01", "Ses01M_script03_1", "Ses02F_impro02", "Ses02F_impro07", "Ses02M_script01_2", "Ses03F_impro01",
+    "Ses03M_impro02", "Ses03M_impro08a", "Ses03M_script02_2", "Ses03M_script03_2", "Ses04F_impro07", "Ses04F_script02_1",
+)  # fmt: skip
+
+
+class IemocapSettings(IemocapIngest):
+    """Section ingest.<dataset> with a value for everything that params.yaml leaves out."""
+
+    classes: Literal[4, 6] = 4
+    fold: int = 5
+    seed: int = 0
+    dev_share: float = 0.1
 
 
 def session_of(dialogue: str) -> int:
@@ -49,67 +48,46 @@ def session_of(dialogue: str) -> int:
     return int(match["session"])
 
 
-def has_common_list(params: IemocapIngest) -> bool:
+def has_common_list(settings: IemocapSettings) -> bool:
     """Whether published work shares a list of validation dialogues for these parameters."""
-    return params.classes == 6 and params.fold == 5
+    return settings.classes == 6 and settings.fold == 5
 
 
-def split_dialogues(dialogues: Iterable[str], params: IemocapIngest) -> dict[str, str]:
+def split_dialogues(dialogues: Iterable[str], settings: IemocapSettings) -> dict[str, str]:
     """Assign every dialogue to a split.
 
     The seeded choice takes the same share of each training session, at least one dialogue and never all. A dialogue's
-    place in it depends on the seed and its own name alone: not on the order of files, the fold, or a library's version.
-
-    Args:
-        dialogues: Names of the dialogues that have utterances, each once.
-        params: classes and fold choose the protocol, seed and dev_share the seeded choice.
-
-    Returns:
-        Dialogue -> train, dev or test.
+    place in it depends on the seed and its own name alone, so not on the fold.
     """
-    splits = {name: "test" if session_of(name) == params.fold else "train" for name in dialogues}
-    training = [name for name, split in splits.items() if split == "train"]
-    if has_common_list(params):
-        dev = [name for name in training if name in COMMON_DEV_DIALOGUES]
-    else:
-        dev = []
-        for session in sorted({session_of(name) for name in training}):
-            names = [name for name in training if session_of(name) == session]
-            names.sort(key=partial(_draw, params.seed))
-            dev += names[: min(max(1, round(params.dev_share * len(names))), len(names) - 1)]
-    return splits | dict.fromkeys(dev, "dev")
-
-
-def _draw(seed: int, dialogue: str) -> bytes:
-    """Return a dialogue's place in the seeded choice."""
-    return hashlib.sha256(f"{seed} {dialogue}".encode()).digest()
+    splits = {name: "test" if session_of(name) == settings.fold else "train" for name in dialogues}
+    training: dict[int, list[str]] = {}
+    for name in seeded_order(splits, settings.seed, separator=" "):
+        if splits[name] == "train":
+            training.setdefault(session_of(name), []).append(name)
+    for names in training.values():
+        count = min(max(1, round(settings.dev_share * len(names))), len(names) - 1)
+        dev = set(names) & set(COMMON_DEV_DIALOGUES) if has_common_list(settings) else names[:count]
+        splits |= dict.fromkeys(dev, "dev")
+    return splits
 
 
 def check_speakers(utterances: pl.DataFrame, source: str) -> int:
-    """Check that nobody who is tested was heard before; see the module.
-
-    Args:
-        utterances: Columns split, dialogue_id and speaker.
-        source: The corpus, for the message.
-
-    Returns:
-        The number of speakers that train and dev share.
+    """Check that nobody who is tested is in training or validation, and return how many speakers train and dev share.
 
     Raises:
         ErcError: A speaker of test is in train or dev, or a dialogue is in two splits.
     """
+
+    def shared(column: str, first: str, second: str) -> list[str]:
+        names = (set(utterances.filter(pl.col("split") == split)[column]) for split in (first, second))
+        return sorted(set.intersection(*names))
+
     for first, second in combinations(SPLITS, 2):
-        columns = ("dialogue_id", "speaker") if "test" in (first, second) else ("dialogue_id",)
-        for column in columns:
-            shared = sorted(_values(utterances, first, column) & _values(utterances, second, column))
-            if shared:
-                what = "dialogue" if column == "dialogue_id" else "speaker"
+        for what, column in (("dialogue", "dialogue_id"), ("speaker", "speaker")):
+            names = shared(column, first, second)
+            if names and (what == "dialogue" or second == "test"):
                 raise ErcError(
-                    f"{source}: {len(shared)} {what}s are in both {first} and {second}, such as {shared[0]!r}: "
+                    f"{source}: {len(names)} {what}s are in both {first} and {second}, such as {names[0]!r}: "
                     f"scores on this split would not be those of unseen {what}s; nothing was written"
                 )
-    return len(_values(utterances, "train", "speaker") & _values(utterances, "dev", "speaker"))
-
-
-def _values(utterances: pl.DataFrame, split: str, column: str) -> set[str]:
-    return set(utterances.filter(pl.col("split") == split)[column])
+    return len(shared("speaker", "train", "dev"))

@@ -1,12 +1,13 @@
-"""What is wrong with a user's table: problems that the user must mend, told together, and issues that a rule met."""
+"""What is wrong with a user's table: problems that the user must mend, all raised at once, and issues that a rule met."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from erc_core.corpora.corpus import DataIssue
 from erc_core.errors import ErcError
+from erc_core.store.ingest import DataIssue
 
 MOST_PROBLEMS = 50
+MOST_NAMES = 12
 LONGEST_QUOTE = 60
 HEADER_ROW = 1  # as a spreadsheet numbers rows
 
@@ -17,29 +18,24 @@ def quoted(cell: str) -> str:
     return ascii(shown) if not shown.isprintable() else repr(shown)
 
 
+def listed(names: list[str]) -> str:
+    """Return the names of columns for a message, not too many."""
+    shown = ", ".join(quoted(name) for name in names[:MOST_NAMES])
+    return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES:,} more"
+
+
 @dataclass
 class Findings:
-    """Collects problems and issues while a table is read.
+    """Collects problems and issues while a table is read."""
 
-    Attributes:
-        source: The table's path, for messages.
-        problems: (row, message) of what the user must mend; row 0 for what concerns params.yaml.
-        issues: What was met by a rule.
-    """
-
-    source: str
-    problems: list[tuple[int, str]] = field(default_factory=list)
-    issues: list[DataIssue] = field(default_factory=list)
-
-    @property
-    def file_name(self) -> str:
-        """The table's name, for issues that concern no single utterance."""
-        return Path(self.source).name
+    path: Path  # of the table
+    problems: list[tuple[int, str]] = field(default_factory=list)  # row, or 0, and what the user must mend there
+    issues: list[DataIssue] = field(default_factory=list)  # what was met by a rule
 
     def refuse(self, what: str, row: int = 0, column: str | None = None) -> None:
         """Record a problem; without a row it concerns the file as a whole."""
         place = "" if row == 0 else f" row {row}:" if column is None else f" row {row}, column {column}:"
-        self.problems.append((row, f"{self.source}:{place} {what}"))
+        self.problems.append((row, f"{self.path}:{place} {what}"))
 
     def note(self, where: str, kind: str, detail: str, action: str) -> None:
         """Record an issue; see DataIssue."""
@@ -56,5 +52,5 @@ class Findings:
         lines = [message for _, message in sorted(self.problems, key=lambda problem: problem[0])]
         more = len(lines) - MOST_PROBLEMS
         if more > 0:
-            lines = [*lines[:MOST_PROBLEMS], f"{self.source}: and {more:,} more"]
+            lines = [*lines[:MOST_PROBLEMS], f"{self.path}: and {more:,} more"]
         raise ErcError("\n".join(lines))

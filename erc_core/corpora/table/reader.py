@@ -1,60 +1,60 @@
 """Reader of a user's own corpus: one CSV, TSV or Parquet file, and perhaps clips beside it; see docs/own_corpus.md."""
 
 import os
+import unicodedata
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import polars as pl
-
-from erc_core.corpora.corpus import SECTION, Corpus
-from erc_core.corpora.table.cells import ClipFolder, alike
+from erc_core.corpora.corpus import Corpus, utterance_table
+from erc_core.corpora.splitting import SplitError, linked_groups, seeded_split
 from erc_core.corpora.table.columns import match_columns
 from erc_core.corpora.table.file import SUFFIXES, read_file
-from erc_core.corpora.table.issues import Findings, quoted
-from erc_core.corpora.table.rows import RowReader, Utterance
-from erc_core.corpora.table.splits import check_split, make_split
+from erc_core.corpora.table.issues import HEADER_ROW, Findings, quoted
+from erc_core.corpora.table.rows import RowReader, Utterance, locate
 from erc_core.errors import ErcError
 from erc_core.params.data import TableIngest
-from erc_core.store.utterances import SCHEMA
+from erc_core.store.utterances import SPLITS
 
 
-def read_own_table(folder: Path, params: TableIngest, section: str = SECTION) -> Corpus:
-    """Read the table, find the clips, and split the utterances where the table does not.
+class TableSettings(TableIngest):
+    """Section ingest.<dataset> with a value for everything that params.yaml leaves out."""
 
-    Args:
-        folder: The raw folder; the table and all clips lie inside it.
-        params: Section ingest.<dataset>.
-        section: The name of that section, for messages.
+    split_by: Literal["dialogue", "speaker"] = "dialogue"
+    dev_share: float = 0.1
+    test_share: float = 0.2
+    seed: int = 0
+
+
+def read_table(folder: Path, settings: TableSettings, _unpack_to: Path, section: str) -> Corpus:
+    """Read the table, find the clips, and split the utterances where the table does not; see erc_core.corpora.readers.Reader.
 
     Returns:
-        One row for each row of the table that is not blank, in its order; see erc_core.store.utterances.SCHEMA.
+        One row for each row of the table that is not blank, in its order.
 
     Raises:
-        ErcError: The file cannot be read, or holds what its author must mend: every such place is told by row and
-            column, one line each, at most 50.
+        ErcError: The file cannot be read, or holds what its author must mend: every such place by row and column, one line
+            each, at most 50.
     """
-    path = _table_path(folder, params.file, section)
-    findings = Findings(str(path))
+    path = _table_path(folder, settings.file, section)
+    findings = Findings(path)
     table = read_file(path, findings)
     complete = not findings.problems
-    columns = match_columns(table, params, findings)
-    utterances = RowReader(columns, ClipFolder(folder, path.parent), findings, params.split_by).read(table.rows)
-    if "split" in columns:
-        check_split(utterances, params, columns, findings, complete)
-        made = "as the table has it"
-    else:
+    columns = match_columns(table, settings, findings)
+    raw = Path(os.path.realpath(folder))
+    utterances = RowReader(columns, raw, path.parent, findings, settings.split_by).read(table.rows)
+    split = "as the table has it"
+    if "split" not in columns:
         findings.raise_problems()
-        make_split(utterances, params, columns, findings)
-        check_split(utterances, params, columns, findings, complete)
-        made = f"seeded (seed {params.seed}), by whole {params.split_by}s"
+        _make_split(utterances, settings, columns, findings)
+        split = f"seeded (seed {settings.seed}), by whole {settings.split_by}s"
+    _check_split(utterances, settings, columns, findings, complete)
     findings.raise_problems()
     _note_labels(utterances, columns, findings)
-    return Corpus(
-        pl.DataFrame([_as_row(utterance) for utterance in utterances], schema=SCHEMA, orient="row"),
-        issues=findings.issues,
-        facts={"table": params.file, "split": made},
-    )
+    empty = {"speaker": "", "text": ""}
+    rows = [empty | utterance.cells | vars(utterance) for utterance in utterances]
+    facts = {"table": settings.file, "split": split}
+    return Corpus(utterance_table(rows), issues=findings.issues, facts=facts)
 
 
 def _table_path(folder: Path, name: str, section: str) -> Path:
@@ -63,42 +63,104 @@ def _table_path(folder: Path, name: str, section: str) -> Path:
             f"{folder}: no such folder. Expected there: {name}, one table of the corpus ({', '.join(SUFFIXES)}), and the clips "
             f"that it names; docs/own_corpus.md says more. If it lies elsewhere, say where in params.yaml: {section}.raw_dir"
         )
-    path, raw = folder / name, os.path.realpath(folder)
-    try:
-        inside = Path(os.path.realpath(path)).is_relative_to(raw)
-        is_file = path.is_file()
-    except (OSError, ValueError):  # too long for a name, or NUL in it
-        inside, is_file = True, False
-    if not inside:
+    path, raw = folder / name.replace("\\", "/"), Path(os.path.realpath(folder))
+    inside, outcome = locate(name, raw, raw)
+    if inside is None:
         raise ErcError(f"{path}: `file` must lie inside the raw folder; {section}.raw_dir chooses another folder")
-    if not is_file:
+    if outcome != "found":
         tables = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES)
         listed = f"found {', '.join(tables[:5])}" if tables else f"no {', '.join(SUFFIXES)} file is there"
         raise ErcError(f"{path}: not found; {listed}. {section}.file names the table, {section}.raw_dir its folder")
     return path
 
 
+def _make_split(
+    utterances: list[Utterance], settings: TableSettings, columns: dict[str, str], findings: Findings
+) -> None:
+    """Give every utterance a split by whole dialogues or speakers; refuse in findings where there is none."""
+    dialogues = [utterance.dialogue_id for utterance in utterances]
+    if settings.split_by == "speaker":
+        groups = linked_groups([utterance.cells["speaker"] for utterance in utterances], dialogues)
+        units = "speakers (linked ones, who share a dialogue, count once)"
+    else:
+        groups, units = dialogues, "dialogues"
+        if "dialogue_id" not in columns:
+            units += " (each row is one, as there is no column dialogue_id)"
+        if not {"dialogue_id", "utterance_id"} & columns.keys():
+            # row numbers change with the order of the rows, contents do not; and copies stay together
+            groups = [f"{u.cells.get('text', '')}\n{u.cells.get('audio', '')}" for u in utterances]
+    emotions = [utterance.cells["emotion"] for utterance in utterances]
+    try:
+        splits = seeded_split(groups, emotions, settings.dev_share, settings.test_share, settings.seed)
+    except SplitError as error:
+        findings.refuse(f"seeded split by whole {units}: {error}")
+        return
+    for utterance, split in zip(utterances, splits, strict=True):
+        utterance.split = split
+
+
+def _check_split(
+    utterances: list[Utterance], settings: TableSettings, columns: dict[str, str], findings: Findings, complete: bool
+) -> None:
+    """Refuse a dialogue or (with split_by: speaker) a speaker in two splits, an empty split, emotions that train lacks.
+
+    What is lacking is judged only where no row was refused before, and where every utterance has a split.
+    """
+    _check_whole(utterances, "dialogue_id", columns, findings)
+    if settings.split_by == "speaker":
+        _check_whole(utterances, "speaker", columns, findings)
+    if not complete or not all(utterance.split for utterance in utterances):
+        return
+    present = {utterance.split for utterance in utterances}
+    for split in SPLITS:
+        if split not in present:
+            findings.refuse(f"no row is in the {split} split; columns: {{split: ''}} makes a seeded split instead")
+    if "emotion" not in columns or "train" not in present:
+        return
+    known = {utterance.cells["emotion"] for utterance in utterances if utterance.split == "train"} - {""}
+    for utterance in utterances:
+        emotion = utterance.cells["emotion"]
+        if emotion and emotion not in known:
+            known.add(emotion)
+            problem = f"{quoted(emotion)} occurs in {utterance.split} but not in train, and so cannot be learned"
+            findings.refuse(problem, utterance.row, columns["emotion"])
+    if len({utterance.cells["emotion"] for utterance in utterances}) == 1 and known:
+        problem = "every row has the same emotion: there is nothing to tell apart"
+        findings.refuse(problem, HEADER_ROW, columns["emotion"])
+
+
+def _check_whole(utterances: list[Utterance], ours: str, columns: dict[str, str], findings: Findings) -> None:
+    """Refuse a dialogue or speaker that is in two splits, once each."""
+    first: dict[str, Utterance] = {}
+    refused: set[str] = set()
+    for utterance in utterances:
+        name = utterance.cells.get(ours, "")
+        if not name or not utterance.split or name in refused:
+            continue
+        other = first.setdefault(name, utterance)
+        if other.split != utterance.split:
+            refused.add(name)
+            problem = f"{quoted(name)} is in {utterance.split}, but in {other.split} in row {other.row}"
+            findings.refuse(problem, utterance.row, columns[ours])
+
+
 def _note_labels(utterances: list[Utterance], columns: dict[str, str], findings: Findings) -> None:
     for ours in ("emotion", "speaker"):
-        counts = Counter(one.cells.get(ours, "") for one in utterances)
-        for group in alike(list(counts)):
+        counts = Counter(utterance.cells.get(ours, "") for utterance in utterances)
+        for group in _alike(list(counts)):
             labels = ", ".join(f"{quoted(label)} ({counts[label]:,})" for label in group)
             detail = f"column {columns[ours]}: {labels} differ only in case, spaces or punctuation"
-            findings.note(findings.file_name, f"alike_{ours}s", detail, "kept apart")
-    for emotion in sorted({one.cells["emotion"] for one in utterances if "," in one.cells["emotion"]}):
-        detail = f"column {columns['emotion']}: {quoted(emotion)} holds a comma"
-        findings.note(findings.file_name, "comma_in_emotion", detail, "kept as one label")
+            findings.note(findings.path.name, f"alike_{ours}s", detail, "kept apart")
+    for emotion in sorted({utterance.cells["emotion"] for utterance in utterances}):
+        if "," in emotion:
+            detail = f"column {columns['emotion']}: {quoted(emotion)} holds a comma"
+            findings.note(findings.path.name, "comma_in_emotion", detail, "kept as one label")
 
 
-def _as_row(one: Utterance) -> tuple[Any, ...]:
-    return (
-        one.utterance_id,
-        one.split,
-        one.dialogue_id,
-        one.turn,
-        one.cells.get("speaker", ""),
-        one.cells.get("text", ""),
-        one.cells["emotion"],
-        one.audio_path,
-        "ok" if one.audio_path else "missing",
-    )
+def _alike(labels: list[str]) -> list[list[str]]:
+    """Return the labels that differ only in case, spaces or punctuation, together."""
+    same: dict[str, list[str]] = {}
+    for label in sorted(set(labels)):
+        folded = unicodedata.normalize("NFKC", label).casefold()
+        same.setdefault("".join(filter(str.isalnum, folded)) or label, []).append(label)
+    return [group for group in same.values() if len(group) > 1]

@@ -7,9 +7,8 @@ import pytest
 
 from erc_core.corpora.iemocap import reader as iemocap
 from erc_core.corpora.iemocap.reader import EMOTIONS, read_iemocap
-from erc_core.corpora.iemocap.split import COMMON_DEV_DIALOGUES, session_of
+from erc_core.corpora.iemocap.split import COMMON_DEV_DIALOGUES, IemocapSettings, session_of
 from erc_core.errors import ErcError
-from erc_core.params.data import IemocapIngest
 from erc_core.store.utterances import SPLITS, check_utterances, labels_of
 
 HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
@@ -17,8 +16,8 @@ LABELS = ("neu", "ang", "sad", "hap", "exc", "fru", "xxx", "oth", "sur", "fea", 
 DIALOGUES = ("F_impro01", "F_script01_1", "M_impro02")
 
 
-def params(**values):
-    return IemocapIngest(format="iemocap", **values)
+def read_raw(folder, section="ingest.iemocap", **values):
+    return read_iemocap(folder, IemocapSettings(format="iemocap", **values), folder / "nothing", section)
 
 
 def block(utterance: str, start: float, label: str) -> str:
@@ -75,7 +74,7 @@ def release(made, tmp_path):
 
 
 def read(folder, **values):
-    corpus = read_iemocap(folder, params(**values))
+    corpus = read_raw(folder, **values)
     return corpus, check_utterances(corpus.utterances, str(folder))
 
 
@@ -180,10 +179,10 @@ def test_the_expected_numbers_agree_with_each_other(made):
 
 def test_reading_twice_is_the_same_and_writes_nothing(made, tmp_path, monkeypatch):
     before = sorted(made.rglob("*"))
-    first, second = read_iemocap(made, params()), None
+    first, second = read_raw(made), None
     listed = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda path: iter(sorted(listed(path), reverse=True)))
-    second = read_iemocap(made, params())
+    second = read_raw(made)
     monkeypatch.undo()
     assert second.utterances.equals(first.utterances)
     assert (second.issues, second.facts) == (first.issues, first.facts)
@@ -239,7 +238,7 @@ def test_an_absent_corpus_is_one_message(tmp_path):
     (tmp_path / "Session1/dialog/EmoEvaluation/Categorical").mkdir(parents=True)
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(ErcError) as raised:
-            read_iemocap(folder, params(), "ingest.my_iemocap")
+            read_raw(folder, "ingest.my_iemocap")
         message = str(raised.value)
         assert "\n" not in message
         for part in (folder, folder / "IEMOCAP_full_release", "dialog/EmoEvaluation", "sail.usc.edu/iemocap"):
@@ -304,7 +303,7 @@ def test_no_label_of_the_class_set_is_an_error(tmp_path):
 
 
 def test_the_speaker_check_runs_at_every_read(made, monkeypatch):
-    def random_split(dialogues, params):
+    def random_split(dialogues, settings):
         return {name: SPLITS[index % 3] for index, name in enumerate(dialogues)}
 
     monkeypatch.setattr(iemocap, "split_dialogues", random_split)

@@ -3,16 +3,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erc_core.corpora.iemocap.split import COMMON_DEV_DIALOGUES, check_speakers, session_of, split_dialogues
+from erc_core.corpora.iemocap.split import (
+    COMMON_DEV_DIALOGUES,
+    IemocapSettings,
+    check_speakers,
+    session_of,
+    split_dialogues,
+)
 from erc_core.errors import ErcError
-from erc_core.params.data import IemocapIngest
 
 DIALOGUES = [f"Ses0{s}{letter}_impro{number:02}" for s in range(1, 6) for letter in "FM" for number in range(1, 16)]
 COMMON = sorted({*DIALOGUES, *COMMON_DEV_DIALOGUES})
 
 
-def params(**values):
-    return IemocapIngest(format="iemocap", **values)
+def settings(**values):
+    return IemocapSettings(format="iemocap", **values)
 
 
 def names(splits, split):
@@ -22,7 +27,7 @@ def names(splits, split):
 @pytest.mark.parametrize("fold", range(1, 6))
 @pytest.mark.parametrize("classes", [4, 6])
 def test_the_fold_is_the_test_session(fold, classes):
-    splits = split_dialogues(COMMON, params(fold=fold, classes=classes))
+    splits = split_dialogues(COMMON, settings(fold=fold, classes=classes))
     assert names(splits, "test") == {name for name in COMMON if session_of(name) == fold}
     assert splits.keys() == set(COMMON)
     dev = names(splits, "dev")
@@ -34,23 +39,23 @@ def test_the_fold_is_the_test_session(fold, classes):
 
 
 def test_dev_dialogues_do_not_depend_on_fold_or_order_or_other_sessions():
-    dev = names(split_dialogues(DIALOGUES, params(fold=5)), "dev")
-    assert names(split_dialogues(DIALOGUES[::-1], params(fold=5)), "dev") == dev
-    other = names(split_dialogues(DIALOGUES, params(fold=1)), "dev")
+    dev = names(split_dialogues(DIALOGUES, settings(fold=5)), "dev")
+    assert names(split_dialogues(DIALOGUES[::-1], settings(fold=5)), "dev") == dev
+    other = names(split_dialogues(DIALOGUES, settings(fold=1)), "dev")
     assert {name for name in dev if session_of(name) in (2, 3, 4)} == {
         name for name in other if session_of(name) in (2, 3, 4)
     }
-    assert names(split_dialogues(DIALOGUES, params(fold=5, seed=1)), "dev") != dev
+    assert names(split_dialogues(DIALOGUES, settings(fold=5, seed=1)), "dev") != dev
 
 
 def test_the_choice_is_the_same_for_ever():
     dialogues = [f"Ses0{session}F_impro0{number}" for session in (1, 2) for number in range(1, 5)]
-    assert names(split_dialogues(dialogues, params(fold=2, dev_share=0.25)), "dev") == {"Ses01F_impro02"}
+    assert names(split_dialogues(dialogues, settings(fold=2, dev_share=0.25)), "dev") == {"Ses01F_impro02"}
 
 
 @given(st.lists(st.sampled_from(DIALOGUES), unique=True), st.integers(1, 5), st.integers(0, 99), st.floats(0.01, 0.49))
 def test_a_training_session_is_never_used_up(dialogues, fold, seed, share):
-    splits = split_dialogues(dialogues, params(fold=fold, seed=seed, dev_share=share))
+    splits = split_dialogues(dialogues, settings(fold=fold, seed=seed, dev_share=share))
     train, dev = names(splits, "train"), names(splits, "dev")
     for session in {session_of(name) for name in dialogues} - {fold}:
         assert any(session_of(name) == session for name in train)

@@ -62,14 +62,14 @@ def test_c1_characters_in_any_text_column_are_mended(read):
     assert annotation.rows[0].text == "I don’t …"
     assert annotation.rows[0].speaker == "Richard’s Date"
     assert annotation.rows[1].text == "fiancée’s"
-    assert [(issue.where, issue.kind) for issue in annotation.issues] == [("train_dia0_utt0", "mended_text")]
-    assert "3 characters" in annotation.issues[0].detail
+    assert [(issue.where, issue.kind) for issue in annotation.issues] == [("train_dia0_utt0", "damaged_encoding")]
+    assert "3 damaged characters (0x92, 0x85)" in annotation.issues[0].detail
 
 
 def test_a_c1_character_that_is_none_of_cp1252_is_blanked_and_recorded(read):
     annotation = read(row("a\x81b"))
     assert annotation.rows[0].text == "a b"
-    assert kinds(annotation) == {"control_character": 1}
+    assert kinds(annotation) == {"control_characters": 1}
 
 
 def test_a_file_of_cp1252_is_read_as_such(read):
@@ -78,14 +78,14 @@ def test_a_file_of_cp1252_is_read_as_such(read):
     )
     assert [row.text for row in annotation.rows] == ["I don’t – ever", "plain", "café"]
     assert [issue.where for issue in annotation.issues] == ["train_dia0_utt0", "train_dia0_utt2"]
-    assert kinds(annotation) == {"mended_text": 2}
+    assert kinds(annotation) == {"damaged_encoding": 2}
 
 
 def test_control_characters_and_line_breaks_stay_out(read):
     annotation = read(row("one\r\ntwo\x00\x07three\tfour"), row("next", utterance="1"))
     assert annotation.rows[0].text == "one two three four"
     assert annotation.rows[1].text == "next"
-    assert kinds(annotation) == {"control_character": 1}
+    assert kinds(annotation) == {"control_characters": 1}
 
 
 def test_a_long_text_is_kept_and_recorded(read):

@@ -12,16 +12,16 @@ import soundfile
 from closure import ROOT
 from made_up_clips import tones, write_mp4
 
-from erc_core.corpora.corpus import DataIssue
 from erc_core.corpora.meld.layout import CLIP_FOLDERS, PAGE
-from erc_core.corpora.meld.reader import SHOWN_PER_KIND, read_meld
+from erc_core.corpora.meld.reader import SHOWN_PER_KIND, MeldSettings, read_meld
 from erc_core.corpora.readers import read_corpus
 from erc_core.errors import ErcError
 from erc_core.params.data import AudioParams, MeldIngest
 from erc_core.speech.audio import load_clip
+from erc_core.store.ingest import DataIssue
 
 AUDIO = AudioParams(sample_rate=16000, downmix="center", min_seconds=0.1, max_seconds=20.0, silence_dbfs=-65.0)
-PARAMS = MeldIngest(format="meld")
+SETTINGS = MeldSettings(format="meld")
 COLUMNS = (
     "Sr No.", "Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID", "Season", "Episode",
     "StartTime", "EndTime",
@@ -176,7 +176,7 @@ def test_folders(read, tree, unpack_to):
 def test_a_raw_folder_that_is_a_link_is_followed(tmp_path, read, unpack_to, raw):
     read(CSVS, TREE)
     (tmp_path / "link").symlink_to(raw)
-    assert read_meld(tmp_path / "link", PARAMS, unpack_to).utterances["audio_path"].null_count() == 0
+    assert read_meld(tmp_path / "link", SETTINGS, unpack_to, "ingest.meld").utterances["audio_path"].null_count() == 0
 
 
 def test_some_splits_unpacked_and_the_whole_archive(read):
@@ -363,7 +363,7 @@ def test_the_annotation_beside_an_archive_goes_before_the_one_in_it(read):
 def test_old_annotation_of_an_archive_is_mended(read):
     old = {name: content.replace("’".encode(), b"\x92") for name, content in CSVS.items()}
     corpus = read({"MELD.Raw.tar.gz": tar_gz(INNER | old)})
-    assert kinds(corpus) == {"mended_text": 9}
+    assert kinds(corpus) == {"damaged_encoding": 9}
     assert corpus.utterances["text"].str.contains("don’t").all()
 
 
@@ -389,7 +389,7 @@ def test_a_folder_without_meld_is_one_message(read, raw, tree):
 
 def test_a_folder_that_is_not_there_is_the_same_message(tmp_path):
     with pytest.raises(ErcError, match=r"no such folder.*affective-meld\.github\.io.*ingest\.my_meld\.raw_dir"):
-        read_meld(tmp_path / "nowhere", PARAMS, tmp_path, "ingest.my_meld")
+        read_meld(tmp_path / "nowhere", SETTINGS, tmp_path, "ingest.my_meld")
 
 
 def test_a_missing_annotation_is_named(read):
@@ -463,7 +463,7 @@ SHARED = ROOT.parent / "shared" / "data" / "meld"
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs MELD's annotation in ../shared/data/meld")
 def test_the_real_annotation(unpack_to):
-    corpus = read_corpus(SHARED, PARAMS, unpack_to)
+    corpus = read_corpus(SHARED, SETTINGS, unpack_to)
     table = corpus.utterances
     splits = [table.filter(pl.col("split") == split) for split in ("train", "dev", "test")]
     assert [len(split) for split in splits] == [9989, 1109, 2610]
@@ -490,6 +490,6 @@ def test_the_real_annotation_damaged_as_old_copies_are_comes_out_the_same(raw, u
         old = text.translate({ord("’"): "\x92", ord("‘"): "\x91", ord("“"): "\x93", ord("”"): "\x94", ord("…"): "\x85"})
         assert split != "train" or old.count("\x92") > 2000
         (raw / f"{split}_sent_emo.csv").write_bytes(old.encode())
-    corpus = read_corpus(raw, PARAMS, unpack_to)
-    assert corpus.utterances.equals(read_corpus(SHARED, PARAMS, unpack_to).utterances)
-    assert kinds(corpus)["mended_text"] > 3000
+    corpus = read_corpus(raw, SETTINGS, unpack_to)
+    assert corpus.utterances.equals(read_corpus(SHARED, SETTINGS, unpack_to).utterances)
+    assert kinds(corpus)["damaged_encoding"] > 3000

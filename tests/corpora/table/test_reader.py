@@ -13,9 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from erc_core.corpora.table.reader import read_own_table
+from erc_core.corpora.table.reader import TableSettings, read_table
 from erc_core.errors import ErcError
-from erc_core.params.data import TableIngest
 from erc_core.store.utterances import check_utterances
 
 RAVDESS = Path(__file__).parents[4] / "shared/data/ravdess"
@@ -23,7 +22,11 @@ SPLITS = ("train", "dev", "test")
 
 
 def ingest(**changes):
-    return TableIngest(**({"format": "table", "file": "table.csv"} | changes))
+    return TableSettings(**({"format": "table", "file": "table.csv"} | changes))
+
+
+def read_unchecked(folder, section="ingest.<dataset>", **changes):
+    return read_table(folder, ingest(**changes), folder / "nothing", section)
 
 
 def write(folder, rows, header=("text", "emotion", "split"), name="table.csv"):
@@ -32,18 +35,18 @@ def write(folder, rows, header=("text", "emotion", "split"), name="table.csv"):
 
 
 def read(folder, **changes):
-    corpus = read_own_table(folder, ingest(**changes))
+    corpus = read_unchecked(folder, **changes)
     check_utterances(corpus.utterances, "test")
     return corpus
 
 
 def problems(folder, **changes):
     with pytest.raises(ErcError) as caught:
-        read_own_table(folder, ingest(**changes))
+        read_unchecked(folder, **changes)
     return [line.removeprefix(f"{folder}/") for line in str(caught.value).split("\n")]
 
 
-def told(corpus):
+def actions_of(corpus):
     return {(issue.where, issue.kind): issue.action for issue in corpus.issues}
 
 
@@ -104,7 +107,7 @@ def test_a_name_in_another_spelling_is_taken_and_recorded(tmp_path, good):
     write(tmp_path, good, header=("Text", "EMOTION", "Split"))
     corpus = read(tmp_path)
     assert corpus.utterances["split"].to_list() == [row[2] for row in good]
-    assert told(corpus) == {("table.csv", "column_name"): "read as split"} | told(corpus)
+    assert actions_of(corpus) == {("table.csv", "column_name"): "read as split"} | actions_of(corpus)
     assert len(corpus.issues) == 3
 
 
@@ -211,7 +214,7 @@ def test_a_turn_twice_is_recorded_where_ids_are_given(tmp_path, good):
     rows = [[*row, f"u{i}", row[2], str(max(i, 3))] for i, row in enumerate(good)]
     write(tmp_path, rows, ("text", "emotion", "split", "utterance_id", "dialogue_id", "turn"))
     corpus = read(tmp_path)
-    assert told(corpus) == {("u3", "repeated_turn"): "kept, in the order of the file"}
+    assert actions_of(corpus) == {("u3", "repeated_turn"): "kept, in the order of the file"}
     assert corpus.issues[0].detail == "row 5, column turn: turn 3 of the same dialogue is also in row 2"
 
 
@@ -256,8 +259,8 @@ def test_labels_are_kept_as_written_but_for_white_space(tmp_path):
         "very sad",
         'so-called "calm"',
     ]
-    assert told(corpus)["table.csv", "comma_in_emotion"] == "kept as one label"
-    assert told(corpus)["row_6", "control_characters"] == "read as a space"
+    assert actions_of(corpus)["table.csv", "comma_in_emotion"] == "kept as one label"
+    assert actions_of(corpus)["row_6", "control_characters"] == "read as a space"
 
 
 def test_labels_that_differ_in_case_are_kept_apart_and_recorded(tmp_path, good):
@@ -312,7 +315,7 @@ def test_clips_are_found_beside_the_table_and_stored_from_the_raw_folder(tmp_pat
     found = corpus.utterances["audio_path"].to_list()
     assert found[:8] == ["lists/a b.wav"] * 2 + ["clips/ü.wav"] * 3 + [None] * 3
     assert corpus.utterances["status"].to_list() == ["ok"] * 5 + ["missing"] * 3 + ["ok"] * 4
-    assert told(corpus) == {
+    assert actions_of(corpus) == {
         ("row_2", "empty_text"): "audio only",
         ("row_7", "empty_text"): "audio only",
         ("row_7", "missing_clip"): "kept, with neither speech nor text",
@@ -379,7 +382,7 @@ def test_texts_are_one_line_of_characters_that_can_be_shown(tmp_path, good):
     corpus = read(tmp_path)
     texts = corpus.utterances["text"].to_list()
     assert texts[:4] == ["two lines and more [31m", "x" * 10_000, "It’s 5\u202f€, naïve", "None"]
-    assert told(corpus) == {
+    assert actions_of(corpus) == {
         ("row_2", "control_characters"): "read as a space",
         ("row_3", "long_text"): "kept; text.max_tokens cuts it",
         ("row_4", "damaged_encoding"): "read as Windows-1252",
@@ -397,8 +400,8 @@ def test_bytes_that_are_not_utf_8_are_told_by_row_and_column(tmp_path, good):
     (tmp_path / "table.csv").write_bytes(first.encode("cp1252") + b"Gr\xc3\xb6\xc3\x9fe" + rest.encode())
     corpus = read(tmp_path)
     assert corpus.utterances["text"][:2].to_list() == ["It’s “fine” – café €", "Größe"]
-    assert told(corpus) == {("row_2", "damaged_encoding"): "read as Windows-1252"}
-    assert corpus.issues[0].detail.startswith("row 2, column text: 6 bytes are not UTF-8 (0x92, 0x93, ")
+    assert actions_of(corpus) == {("row_2", "damaged_encoding"): "read as Windows-1252"}
+    assert corpus.issues[0].detail.startswith("row 2, column text: 6 damaged characters (0x92, 0x93, ")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -531,7 +534,7 @@ def test_the_file_lies_inside_the_raw_folder(tmp_path, good):
 
 def test_a_folder_that_is_not_there_is_one_message(tmp_path):
     with pytest.raises(ErcError) as caught:
-        read_own_table(tmp_path / "nowhere", ingest(file="mine.csv"), "ingest.my_corpus")
+        read_unchecked(tmp_path / "nowhere", "ingest.my_corpus", file="mine.csv")
     message = str(caught.value)
     for part in (str(tmp_path / "nowhere"), "no such folder", "mine.csv", "own_corpus.md", "ingest.my_corpus.raw_dir"):
         assert part in message
@@ -633,14 +636,14 @@ def test_the_only_possible_split_is_found(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"dev_share": 0.4, "test_share": 0.7}, "allowed is less than 1 together with dev_share"),
         ({"columns": {"speeker": "who"}}, "columns.speeker: unknown name; the nearest is 'speaker'"),
     ],
 )
-def test_what_no_table_could_satisfy_is_told_by_the_parameters(changes, told):
-    with pytest.raises(ValidationError, match=told):
+def test_what_no_table_could_satisfy_is_told_by_the_parameters(changes, message):
+    with pytest.raises(ValidationError, match=message):
         ingest(**changes)
 
 
@@ -673,7 +676,7 @@ CELLS = st.one_of(
 def read_or_refuse(folder, **changes):
     """Return the corpus and no refusal, or no corpus and the refusal."""
     try:
-        return read_own_table(folder, ingest(**changes)), ""
+        return read_unchecked(folder, **changes), ""
     except ErcError as error:
         return None, str(error)
 
@@ -724,7 +727,7 @@ def test_texts_come_back_as_they_are(tmp_path, texts, suffix):
 def test_any_bytes_are_read_or_refused(tmp_path, content, name, header):
     (tmp_path / name).write_bytes(HEADER + content if header else content)
     with pytest.raises(ErcError) as caught:
-        read_own_table(tmp_path, ingest(file=name))
+        read_unchecked(tmp_path, file=name)
     assert all(line.isprintable() for line in str(caught.value).split("\n"))
 
 
