@@ -121,6 +121,7 @@ def test_matrix_stages_name_their_dataset_everywhere(name):
         assert stage["cmd"] == command
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEAVY)
 def test_a_stage_imports_nothing_heavy_that_it_does_not_use(name):
     code = f"import sys, stages.{name}; print(*sorted({{module.split('.')[0] for module in sys.modules}}))"

@@ -57,6 +57,7 @@ def test_sums_are_over_the_groups_that_a_contender_could_do():
     assert row(peer, ours_there)["times_ours"]["all"] == [3.0, 1.5]
 
 
+@pytest.mark.slow
 def test_contenders_take_turns_in_changing_order():
     order = []
     contenders = [

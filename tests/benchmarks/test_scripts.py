@@ -11,6 +11,7 @@ from benchmarks.extract_features import TOLERANCES
 from benchmarks.harness import RESULTS
 from benchmarks.workspace import Used, Workspace
 
+pytestmark = pytest.mark.slow
 ROWS = {"name", "role", "note", "seconds", "times_ours", "parts"}
 
 
@@ -194,7 +195,6 @@ def test_a_training_of_another_model_does_not_agree(tmp_path, monkeypatch):
     assert train_model.main(["--rounds=1", "--utterances=20", f"--results={tmp_path}"]) == 1
 
 
-@pytest.mark.slow
 def test_a_study(tmp_path):
     pytest.importorskip("espeakng_loader")
     options = ["--rounds=1", "--dialogues=12", "--epochs=1", "--seeds=1", f"--results={tmp_path}"]
@@ -202,7 +202,6 @@ def test_a_study(tmp_path):
     assert result(tmp_path, "study")["settings"]["trainings"] == 2
 
 
-@pytest.mark.slow
 def test_growth(tmp_path):
     pytest.importorskip("espeakng_loader")
     assert not growth.main(["--rounds=1", "--dialogues=8", "--sizes=1", f"--results={tmp_path}"])

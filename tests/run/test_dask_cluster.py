@@ -15,6 +15,7 @@ from erc_core.run import dask_cluster as cluster
 from erc_core.run.pools import AHEAD, map_ordered
 
 pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,7 @@ def by_librosa(wave: np.ndarray, params: MelParams) -> np.ndarray:
     ).T
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params", [DEFAULT, OTHER], ids=["default", "other"])
 def test_it_is_the_spectrogram_that_librosa_computes(params):
     wave = waveform(1.3)

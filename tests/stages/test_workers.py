@@ -25,6 +25,8 @@ from erc_core.params.schema import Params
 from erc_core.params.training import ParallelParams
 from stages import ingest, mel, resample
 
+pytestmark = pytest.mark.slow
+
 N = 40
 MADE = ("audio.h5", "clips.parquet", "mel.h5")
 

@@ -36,6 +36,7 @@ from erc_core.training.processes import ALONE, join_processes
 from erc_core.training.task import UtteranceTask
 from stages import train
 
+pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
 LOOPBACK = next(
     name for name, found in psutil.net_if_addrs().items() if any(address.address == "127.0.0.1" for address in found)
@@ -327,7 +328,6 @@ def project(tmp_path, monkeypatch):
     return root
 
 
-@pytest.mark.slow
 def test_a_launched_stage_writes_what_a_plain_one_writes(project, tmp_path):
     plain = tmp_path / "plain"
     train.main(load_params(), "demo")

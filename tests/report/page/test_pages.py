@@ -102,6 +102,7 @@ def rendered(tmp_path, params, write_inputs, placeholders):
     return render
 
 
+@pytest.mark.slow
 def test_the_report_has_its_sections_tables_figures_and_captions(report):
     html, markdown = (report / "index.html").read_text("utf-8"), (report / "index.md").read_text("utf-8")
     page = Page(html)

@@ -12,6 +12,7 @@ def project(tmp_path, write_inputs, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_stage_shows_the_variants_that_are_asked_for(project, params):
     run = ["full", "without_icl", "concatenate"]
     write_study(project, study_params(run=run), n_dialogues=6)

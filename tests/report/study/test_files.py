@@ -43,6 +43,7 @@ def folder(tables, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_there_are_two_files_for_each_table_that_shows_something(folder):
     shown = ("ablation", "comparison", "hostile", "n_blocks")  # the other variants were not run
     assert sorted(path.name for path in folder.iterdir()) == [

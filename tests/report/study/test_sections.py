@@ -151,6 +151,7 @@ def test_a_difference_over_the_seeds_that_both_have_says_so(params, study_tables
     assert "over the seeds that both have" in layouts(fewer, params.evaluate)[0].caption
 
 
+@pytest.mark.slow
 def test_a_missing_variant_is_a_dash_with_a_note_and_never_zero(sections, make_study, tmp_path):
     run = ["full", "jfm", "multiemo", "without_jfm", "concatenate"]
     made = sections(make_study(tmp_path, study=study_params(run=run)))
