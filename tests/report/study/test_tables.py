@@ -13,6 +13,8 @@ from erc_core.params.training import EvaluateParams
 from erc_core.report.study.tables import StudySource, make_tables
 from erc_core.study.results import read_predictions, read_results
 
+pytestmark = pytest.mark.slow
+
 EVALUATE = EvaluateParams(bootstrap_samples=200, confidence=0.9, seed=3, batch_size=8)
 SMALL = ["full", "jfm", "scfa", "multiemo", "without_jfm", "without_joint_vectors", "without_icl", "n_blocks"]
 
