@@ -10,6 +10,8 @@ from erc_core.report.study.notes import paired_words
 from erc_core.report.study.sections import study_sections
 from erc_core.report.study.text import layouts
 
+pytestmark = pytest.mark.slow
+
 SCORES = ["mean ± sd", "95% interval"]
 TESTS = ["Model", "Score", "difference", "p, t-test", "difference", "90% interval", "p, bootstrap"]
 SWEEP = ["mean", "sd", "mean", "sd", "Seeds", "Parameters", "Peak memory (MiB)", "Epoch (s)", "Latency (ms)"]
@@ -151,7 +153,6 @@ def test_a_difference_over_the_seeds_that_both_have_says_so(params, study_tables
     assert "over the seeds that both have" in layouts(fewer, params.evaluate)[0].caption
 
 
-@pytest.mark.slow
 def test_a_missing_variant_is_a_dash_with_a_note_and_never_zero(sections, make_study, tmp_path):
     run = ["full", "jfm", "multiemo", "without_jfm", "concatenate"]
     made = sections(make_study(tmp_path, study=study_params(run=run)))
