@@ -29,7 +29,7 @@ repro: $(INSTALLED)-demo  ## install, and rebuild everything that params.yaml as
 test: lint types  ## install with the test tools; lint, check types, run all tests
 	$(RUN) pytest -n auto
 
-unit: $(INSTALLED)-test  ## ... the quick tests alone, in under 90 seconds; says what they leave out
+unit: $(INSTALLED)-test  ## ... the quick tests alone, in about 90 seconds; says what they leave out
 	$(RUN) pytest -n auto -m "not slow"
 
 lint: $(INSTALLED)-test  ## ruff: rules and format
