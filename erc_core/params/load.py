@@ -145,7 +145,7 @@ def _range(place: _Place) -> str:
     # of `Annotated[float, Field(gt=0)] | Auto` the number has the bounds
     bounds = [*field.metadata]
     for arm in get_args(field.annotation):
-        bounds += [bound for inner in getattr(arm, "__metadata__", ()) for bound in inner.metadata]
+        bounds += [bound for inner in getattr(arm, "__metadata__", ()) for bound in getattr(inner, "metadata", ())]
     words = [
         text.format(getattr(bound, name))
         for name, text in BOUNDS.values()
