@@ -3,34 +3,40 @@
 The layers are timm's and transformers' own, called as they are; so what differs from ours is what ours leaves out.
 """
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from erc_core.models.batch import Batch, Output
-from erc_core.models.classifier import JFMClassifier
-from erc_core.models.joint import JointBlock
+from erc_core.models.classifier import UtteranceClassifier
+from erc_core.models.fusions.fusion import average
+from erc_core.models.fusions.jfm import JFM, JointBlock
 
 
 class PlainJFM(nn.Module):
-    """Eq. 1-5, line by line, around the modules of a JFMClassifier.
+    """Eq. 1-5, line by line, around the modules of a model with the JFM.
 
     Aligned streams, tied layers and joint vectors only: the paper's model.
     """
 
-    def __init__(self, model: JFMClassifier) -> None:
+    def __init__(self, model: UtteranceClassifier) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, batch: Batch) -> Output:
-        """Classify a batch; shapes as in JFMClassifier."""
+        """Classify a batch; shapes as in UtteranceClassifier."""
         model = self.model
-        f_t, mask_t = model.read_text(batch)
-        f_m, mask_m = model.read_mel(batch)
-        for block in model.fusion:
+        assert model.text
+        assert model.speech
+        assert isinstance(model.fusion, JFM)
+        text, speech = model.text(batch), model.speech(batch)
+        f_t, f_m = text.sequence_BSD, speech.sequence_BSD
+        for block in model.fusion.blocks:
             assert isinstance(block, JointBlock)
-            f_m, f_t = joint_block(block, f_m, mask_m, f_t, mask_t)
-        return model.average(f_t[:, 0], model.mel_norm(f_m)[:, 0])
+            f_m, f_t = joint_block(block, f_m, speech.mask_BS, f_t, text.mask_BS)
+        return average(replace(text, sequence_BSD=f_t), replace(speech, sequence_BSD=f_m))
 
 
 def joint_block(block: JointBlock, f_m: Tensor, mask_m: Tensor, f_t: Tensor, mask_t: Tensor) -> tuple[Tensor, Tensor]:

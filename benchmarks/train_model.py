@@ -29,17 +29,16 @@ from benchmarks.harness import Contender, command_line, finish, goal, measure, s
 from benchmarks.meld_like import LABELS, Corpus, make_corpus, write_features
 from benchmarks.plain_model import PlainJFM
 from erc_core.inference.feature_set import FeatureSet
-from erc_core.inference.precision import autocast_dtype
+from erc_core.inference.predict import resolve_precision
 from erc_core.models.batch import Batch, Output
 from erc_core.params.load import check_params, load_params
 from erc_core.params.schema import Params, dump
-from erc_core.params.training import resolve_training
 from erc_core.run.hub import quiet_transformers
 from erc_core.speech.mel import LogMel
 from erc_core.text.encoder import FrozenTextEncoder, make_text_encoder
-from erc_core.training.build import build_model
+from erc_core.training.build import make_task
 from erc_core.training.losses import training_loss
-from erc_core.training.task import UtteranceTask
+from erc_core.training.settings import training_settings
 
 NAME = "train_model"
 ROOT = Path(__file__).parents[1]
@@ -91,18 +90,12 @@ class Bench:
         self.params = benchmark_params(options.backbone)
         self.corpus = corpus_of(self.params, options)
         self.features = FeatureSet(folder, LABELS, how="memory")
-        resolved = resolve_training(self.params.train, self.params.selected_backbone.training)
-        resolved = resolved.model_copy(update={"patchout": 0.0, "freq_mask": 0.0, "time_mask": 0.0})
-        self.model = build_model(self.params, list(LABELS), self.features, seed=0)
-        self.task = UtteranceTask(
-            self.model,
-            self.features,
-            train=self.params.train,
-            resolved=resolved,
-            icl=self.params.icl,
-            device=self.device,
+        settings = training_settings(self.params, self.device).model_copy(
+            update={"seed": 0, "patchout": 0.0, "freq_mask": 0.0, "time_mask": 0.0}
         )
-        self.plain = PlainJFM(self.model)  # type: ignore[arg-type]
+        self.task = make_task(self.params, list(LABELS), self.features, settings, self.device)
+        self.model = self.task.model
+        self.plain = PlainJFM(self.model)
         self.log_mel = LogMel(self.params.mel, self.params.audio.sample_rate)
         self.batch_size = self.params.train.batch_size
         self.weights = {name: weight.clone() for name, weight in self.model.state_dict().items()}
@@ -320,7 +313,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "threads": options.threads,
             "batch_size": bench.batch_size,
             "utterances": options.utterances,
-            "precision of ours": str(autocast_dtype(params.train.precision, device)).removeprefix("torch."),
+            "precision of ours": resolve_precision(params.train.precision, device),
             "memory": "peak of the GPU" if device.type == "cuda" else "resident, beyond that of the process before",
             "floating point operations of an epoch": flops,
             "reached per second": reached,

@@ -11,8 +11,7 @@ import polars as pl
 from erc_core.evaluation.facts import gather_facts
 from erc_core.evaluation.write import evaluate_predictions
 from erc_core.inference.feature_set import FeatureSet
-from erc_core.inference.precision import autocast_dtype
-from erc_core.inference.predict import Predictions, predict
+from erc_core.inference.predict import Predictions, predict, resolve_precision
 from erc_core.models.save import load_model
 from erc_core.params.schema import Params
 from erc_core.run.atomic import write_json
@@ -37,7 +36,7 @@ def main(params: Params, dataset: str) -> None:
             features.split("test"),
             batch_size=params.evaluate.batch_size,
             device=device,
-            dtype=autocast_dtype(params.train.precision, device),
+            precision=resolve_precision(params.train.precision, device),
         )
         utterances = features.utterances
     table = prediction_table(predictions, utterances, labels)

@@ -13,12 +13,12 @@ import polars as pl
 import torch
 
 from erc_core.errors import ErcError
+from erc_core.inference.dialogues import DialogueFeatures
 from erc_core.inference.feature_set import FeatureSet
-from erc_core.inference.precision import autocast_dtype
+from erc_core.inference.predict import resolve_precision
 from erc_core.params.backbones import BackboneParams
 from erc_core.params.peers import PeerParams
 from erc_core.params.schema import Params, deciding, dump
-from erc_core.peers.task import DialogueFeatures
 from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
 from erc_core.run.paths import data_folder, raw_folder
@@ -83,7 +83,7 @@ def main(params: Params, dataset: str, variant: str) -> None:
             weights=describe_weights(params.backbone, params.selected_backbone),
             backbone=params.backbone,
             device=describe_device(device),
-            precision=str(autocast_dtype(params.train.precision, device)).removeprefix("torch."),
+            precision=resolve_precision(params.train.precision, device),
             commit=commit(),
             versions=versions(),
             splits={split: len(features.split(split)) for split in SPLITS},

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 from transformers.models.bert.modeling_bert import BertLayer
 
+from erc_core.models.augment import Augmentation
 from erc_core.models.backbones import BertStack, VitStack, make_bert, make_vit
-from erc_core.models.build import make_classifier
+from erc_core.models.classifier import UtteranceClassifier, make_classifier
 from erc_core.models.config import ModelConfig
-from erc_core.models.streams import UtteranceClassifier
 from erc_core.params.backbones import ExtractorParams, Pretrained, TransformerSizes
 from erc_core.params.model import JFMParams, ModelParams
 
@@ -124,20 +124,23 @@ def make_small(
     *,
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
+    augmentation: Augmentation | None = None,
+    fresh: bool = False,
     **switches: Any,
 ) -> Small:
     """Make a small model; switches are those of jfm, and modality, fusion and vit_layers."""
     torch.manual_seed(seed)
     bert, vit = stacks or stacks_from_sizes()
-    model = make_classifier(make_config(bert, vit, **switches), bert, vit)
+    model = make_classifier(make_config(bert, vit, **switches), bert, vit, augmentation)
     # in double before it is made random, so that the copies of untied layers differ from what they were copied from
     model = model.to(dtype)
-    randomize(model, seed)
+    if not fresh:
+        randomize(model, seed)
     for layer in bert.layers:
         layer.to(dtype)
     vit.vit.to(dtype)
-    if model.has_mel:
-        model.patches.set_statistics(torch.linspace(-1, 1, N_MELS), torch.linspace(0.5, 2, N_MELS))
+    if model.speech:
+        model.speech.patches.set_statistics(torch.linspace(-1, 1, N_MELS), torch.linspace(0.5, 2, N_MELS))
     return Small(model.eval(), bert, vit)
 
 

@@ -1,6 +1,7 @@
 """Run a model over utterances."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -8,7 +9,10 @@ from numpy.typing import NDArray
 
 from erc_core.inference.batching import evaluation_batches
 from erc_core.inference.feature_set import FeatureSet
-from erc_core.models.streams import UtteranceClassifier
+from erc_core.models.classifier import UtteranceClassifier
+from erc_core.params.section import Auto
+
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,20 @@ class Predictions:
         return torch.softmax(torch.from_numpy(self.logits).double(), dim=1).numpy()
 
 
+def resolve_precision(precision: Precision | Auto, device: torch.device) -> Precision:
+    """Return train.precision; `auto` is bfloat16 on a GPU that has it, float32 elsewhere."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+
+
+def mixed_precision(precision: Precision, device: torch.device) -> torch.autocast:
+    """Return the context in which a model computes; float32 changes nothing."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
 def lengths_for_batching(features: FeatureSet, indices: NDArray[np.int64], modality: str) -> NDArray[np.int64]:
-    """Return what to sort utterances by: frames where the model hears, tokens where it only reads."""
+    """Return what to sort utterances by: frames where the model reads speech, tokens where it reads text alone."""
     source = features.mel if "A" in modality else features.text
     return source.lengths[indices]
 
@@ -51,28 +67,17 @@ def predict(
     *,
     batch_size: int,
     device: torch.device,
-    dtype: torch.dtype = torch.float32,
+    precision: Precision = "float32",
 ) -> Predictions:
-    """Return the logits of some utterances.
-
-    Args:
-        model: On the device.
-        features: The corpus.
-        indices: (n,) places of the utterances.
-        batch_size: Utterances per forward pass.
-        device: Where to run.
-        dtype: bfloat16 for mixed precision.
-    """
+    """Return the logits of the utterances at some places, (n,), from a model on its device."""
     model.eval()
     lengths = lengths_for_batching(features, indices, model.config.model.modality)
     batches = evaluation_batches(indices, lengths, batch_size)
     logits = []
     for batch_indices in batches:
-        batch = features.batch(batch_indices).to(device)
-        with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
-            logits.append(model(batch).logits_BC.float())
-    by_length = np.concatenate(batches)
+        with mixed_precision(precision, device):
+            logits.append(model(features.batch(batch_indices).to(device)).logits_BC.float())
     # the batches hold the same places in another order: put each row where it was asked for
-    row_of = {place: row for row, place in enumerate(by_length)}
+    row_of = {place: row for row, place in enumerate(np.concatenate(batches))}
     order = np.array([row_of[place] for place in indices], np.int64)
     return Predictions(indices, torch.cat(logits).cpu().numpy()[order], features.labels[indices])

@@ -1,6 +1,7 @@
-"""One road from raw text and audio to what the model reads; the feature stages run its pieces over a corpus."""
+"""From raw text and audio to what the model reads, utterance by utterance; the feature stages run its pieces over a corpus."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -33,19 +34,22 @@ class UtteranceFeatures:
     detail: str
 
 
-class FeatureRoad:
-    """Features of single utterances in memory, by the same code and parameters as the cached ones."""
+@dataclass(frozen=True)
+class UtteranceProcessor:
+    """Makes the features of single utterances in memory, by the same code and parameters as the cached ones."""
 
-    def __init__(
-        self, audio: AudioParams, mel: MelParams, text: TextParams, tokenizer: Tokenizer, encoder: FrozenTextEncoder
-    ) -> None:
-        self.audio = audio
-        self.text = text
-        self.tokenizer = tokenizer
-        self.encoder = encoder
-        self.log_mel = LogMel(mel, audio.sample_rate)
+    audio: AudioParams
+    mel: MelParams
+    text: TextParams
+    tokenizer: Tokenizer
+    encoder: FrozenTextEncoder
 
-    def utterance(self, text: str, speech: Path | Sound | None) -> UtteranceFeatures:
+    @cached_property
+    def log_mel(self) -> LogMel:
+        """The spectrogram of a sound at the cached rate."""
+        return LogMel(self.mel, self.audio.sample_rate)
+
+    def __call__(self, text: str, speech: Path | Sound | None) -> UtteranceFeatures:
         """Return the features of one utterance.
 
         Args:

@@ -15,7 +15,7 @@ from transformers.models.bert.modeling_bert import BertLayer
 from erc_core.errors import ErcError
 from erc_core.models.layers import VitParts
 from erc_core.params.backbones import Pretrained, TransformerParams, TransformerSizes
-from erc_core.run.hub import loading_pretrained
+from erc_core.run.hub import loading_pretrained, require_weights
 
 VIT_POOL = "token"  # the CLS is what is classified: with it, the final LayerNorm is where this model looks for it
 
@@ -32,6 +32,11 @@ class BertStack:
     layers: list[BertLayer]
     architecture: dict[str, Any]
 
+    @property
+    def width(self) -> int:
+        """D."""
+        return int(self.architecture["hidden_size"])
+
 
 @dataclass(frozen=True)
 class VitStack:
@@ -45,13 +50,14 @@ class VitStack:
     vit: VisionTransformer
     architecture: dict[str, Any]
 
+    @property
+    def width(self) -> int:
+        """D."""
+        return int(self.vit.embed_dim)
+
 
 def make_bert(params: TransformerParams, key: str) -> BertStack:
-    """Return the BERT layers that params ask for.
-
-    Args:
-        params: backbones.<backbone>.bert.
-        key: Its place in params.yaml, for messages.
+    """Return the BERT layers that params ask for; `key` is their place in params.yaml, for messages.
 
     Raises:
         ErcError: Pretrained weights cannot be found or read, or are not BERT's.
@@ -73,9 +79,7 @@ def make_bert(params: TransformerParams, key: str) -> BertStack:
         model, report = AutoModel.from_pretrained(params.name, dtype=torch.float32, output_loading_info=True)
     if not isinstance(model, BertModel):
         raise ErcError(f"{key}.name = {params.name!r}: holds a {type(model).__name__}; the fusion needs a BERT")
-    missing = sorted(name for name in report["missing_keys"] if name.startswith("encoder.layer."))
-    if missing:
-        raise ErcError(f"{key}.name = {params.name!r}: has no weights for {missing[0]} ({len(missing)} such)")
+    require_weights(params.name, key, [part for part in report["missing_keys"] if part.startswith("encoder.layer.")])
     return BertStack(_layers(model), model.config.to_dict())
 
 
@@ -92,12 +96,7 @@ def _layers(model: BertModel) -> list[BertLayer]:
 
 
 def make_vit(params: TransformerParams, key: str, patch: int) -> VitStack:
-    """Return the ViT that params ask for.
-
-    Args:
-        params: backbones.<backbone>.vit.
-        key: Its place in params.yaml, for messages.
-        patch: backbones.<backbone>.patch, which the model's own patches must match.
+    """Return the ViT that params ask for; see make_bert. Its own patches must match the backbone's `patch`.
 
     Raises:
         ErcError: Pretrained weights cannot be found or read, or are not those of a ViT with a CLS token and such patches.
@@ -117,10 +116,10 @@ def make_vit(params: TransformerParams, key: str, patch: int) -> VitStack:
             VitParts(block)
     except TypeError as error:
         raise ErcError(f"{key}.name = {params.name!r}: {error}") from None
-    found = tuple(vit.patch_embed.patch_size)
-    if found != (patch, patch):
+    own = tuple(vit.patch_embed.patch_size)
+    if own != (patch, patch):
         raise ErcError(
-            f"{key}.name = {params.name!r}: its patches are {found[0]} x {found[1]}, {key[:-4]}.patch is {patch}"
+            f"{key}.name = {params.name!r}: its patches are {own[0]} x {own[1]}, {key[:-4]}.patch is {patch}"
         )
     architecture = cast("dict[str, Any]", vit.pretrained_cfg)["architecture"]
     return VitStack(vit, {"timm": architecture, "args": _model_args(params.name)})

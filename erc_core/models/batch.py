@@ -4,19 +4,30 @@ B batch, T text tokens, E width of the frozen encoder, F frames (in features_BF 
 """
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
-BatchT = TypeVar("BatchT", bound="DataclassInstance")
+@dataclass(frozen=True)
+class TensorBatch:
+    """Tensors that go to a device together.
+
+    Attributes:
+        on_cpu: The one that stays where it is.
+    """
+
+    on_cpu: ClassVar[str]
+
+    def to(self, device: torch.device) -> Self:
+        """Return the batch on a device."""
+        names = [field.name for field in fields(self) if field.name != self.on_cpu]
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(TensorBatch):
     """Padded features of some utterances.
 
     Attributes:
@@ -28,26 +39,14 @@ class Batch:
         index_B: Place of each utterance in the features, on the CPU.
     """
 
+    on_cpu = "index_B"
+
     text_BTE: Tensor
     tokens_B: Tensor
     mel_BFM: Tensor
     frames_B: Tensor
     labels_B: Tensor
     index_B: Tensor
-
-    def to(self, device: torch.device) -> "Batch":
-        """Return the batch on a device."""
-        return on_device(self, device, but="index_B")
-
-
-def on_device(batch: BatchT, device: torch.device, *, but: str) -> BatchT:
-    """Return a batch of tensors on a device; one of them stays where it is."""
-    moved = {
-        field.name: getattr(batch, field.name).to(device, non_blocking=True)
-        for field in fields(batch)
-        if field.name != but
-    }
-    return replace(batch, **moved)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,6 @@ class ModelConfig(Section):
         text_width: E, width of the frozen encoder's output.
         n_mels: M, mel bins.
         max_frames: Frames of the longest clip that the position embedding covers.
-        model: Section model.
-        jfm: Section jfm.
-        extractor: Section extractor of the backbone.
         bert: Architecture of the BERT layers.
         vit: Architecture of the ViT.
     """

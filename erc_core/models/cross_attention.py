@@ -18,11 +18,7 @@ class CrossModalFusionAttention(nn.Module):
     """
 
     def __init__(self, width: int, heads: int = 1) -> None:
-        """Make the projections and the two LayerNorms.
-
-        Args:
-            width: D, the same for both modalities.
-            heads: Attention heads; a divisor of the width. The formula is written with one.
+        """Make the projections and the two LayerNorms; the formula is written with one head.
 
         Raises:
             ValueError: The width cannot be split into so many heads.

@@ -119,14 +119,7 @@ class BertParts:
 
 
 def attend(parts: LayerParts, q_BHQE: Tensor, sources: list[Projections], bias_B11S: Tensor) -> Tensor:
-    """Return (B, H, Q, E): what queries draw from the positions of several sources, one after another.
-
-    Args:
-        parts: The layer, for its attention dropout.
-        q_BHQE: The queries.
-        sources: Whose keys and values they attend to.
-        bias_B11S: What is added to the scores of the positions of all sources; see attention_bias.
-    """
+    """Return (B, H, Q, E): what queries draw from the positions of several sources, one after another; see attention_bias."""
     return F.scaled_dot_product_attention(
         q_BHQE,
         _join([source.k_BHSE for source in sources]),
@@ -139,11 +132,8 @@ def attend(parts: LayerParts, q_BHQE: Tensor, sources: list[Projections], bias_B
 def attention_bias(mask_BS: Tensor, like: Tensor) -> Tensor:
     """Return a mask as what is added to attention scores, (B, 1, 1, S): 0 where it is true, minus infinity elsewhere.
 
-    Attention makes this of a mask at every call; made here, several passes share it.
-
-    Args:
-        mask_BS: True at the positions that may be attended to.
-        like: What the scores are made of, for their precision.
+    Attention makes this of a mask at every call; made here, several passes share it. It has the precision of `like`, of which
+    the scores are made.
     """
     bias_BS = torch.zeros(mask_BS.shape, dtype=like.dtype, device=mask_BS.device).masked_fill_(~mask_BS, -torch.inf)
     return bias_BS[:, None, None, :]

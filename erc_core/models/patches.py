@@ -11,7 +11,7 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from erc_core.models.spec_augment import SpecAugment
+from erc_core.models.augment import Augmentation, no_augmentation
 
 
 class MelPatchEmbedding(nn.Module):
@@ -27,13 +27,16 @@ class MelPatchEmbedding(nn.Module):
     std: Tensor
     position_PD: nn.Parameter
 
-    def __init__(self, vit: VisionTransformer, n_mels: int, max_frames: int) -> None:
+    def __init__(
+        self, vit: VisionTransformer, n_mels: int, max_frames: int, augmentation: Augmentation | None = None
+    ) -> None:
         """Take over the weights of a ViT.
 
         Args:
             vit: Source of the patch kernel, CLS token and position embedding.
             n_mels: M; rows beyond a whole patch are padded.
             max_frames: Frames of the longest clip.
+            augmentation: What is done in training; None = nothing.
 
         Raises:
             ValueError: The ViT has no CLS token or no position embedding.
@@ -63,8 +66,7 @@ class MelPatchEmbedding(nn.Module):
         self.cls_D = nn.Parameter(vit.cls_token[0, 0].detach().clone())
         self.cls_position_D = nn.Parameter(grid[0, 0].detach().clone())
         self.position_PD = nn.Parameter(patches.detach().clone())
-        self.patchout = 0.0
-        self.spec_augment = SpecAugment(freq_mask=0.0, time_mask=0.0, masks=0)
+        self.spec_augment, self.patchout = augmentation or no_augmentation()
         self.register_buffer("mean", torch.zeros(n_mels))
         self.register_buffer("std", torch.ones(n_mels))
 
@@ -75,10 +77,6 @@ class MelPatchEmbedding(nn.Module):
 
     def forward(self, mel_BFM: Tensor, frames_B: Tensor) -> tuple[Tensor, Tensor]:
         """Embed a batch.
-
-        While training, the share `patchout` of the patch positions is left out, other ones in every batch (Koutini et
-        al. 2022, "Efficient training of audio transformers with patchout"): less to compute, and less to overfit. And
-        `spec_augment` hides bands of time and frequency, other ones of every clip.
 
         Args:
             mel_BFM: Log-mel frames, padded with anything to the longest of the batch.
@@ -98,8 +96,7 @@ class MelPatchEmbedding(nn.Module):
         # zero after standardisation is the train split's mean: what a partial patch is filled up with
         scale_M = self.std.reciprocal()
         standard_BFM = torch.addcmul(-self.mean * scale_M, mel_BFM, scale_M).masked_fill_(~real_BF[:, :, None], 0.0)
-        if self.training:
-            standard_BFM = self.spec_augment(standard_BFM, frames_B)
+        standard_BFM = self.spec_augment(standard_BFM, frames_B)
         padded_BFM = F.pad(standard_BFM, (0, self.rows * self.patch - bins, 0, columns * self.patch - frames))
         column_P = torch.arange(columns, device=mel_BFM.device).repeat_interleave(self.rows)
         mask_BP = column_P * self.patch < frames_B[:, None]
@@ -110,10 +107,7 @@ class MelPatchEmbedding(nn.Module):
             .reshape(batch, columns * self.rows, -1)
         )
         position_PD = self.position_PD[: columns * self.rows]
-        if self.training and self.patchout:
-            positions = columns * self.rows
-            kept = torch.randperm(positions)[: max(1, round(positions * (1 - self.patchout)))].to(mel_BFM.device)
-            pixels_BPX, mask_BP, position_PD = pixels_BPX[:, kept], mask_BP[:, kept], position_PD[kept]
+        pixels_BPX, mask_BP, position_PD = self.patchout(pixels_BPX, mask_BP, position_PD)
         kernel = self.projection
         patches_BPD = F.linear(pixels_BPX, kernel.weight.flatten(1), kernel.bias) + position_PD
         cls_B1D = (self.cls_D + self.cls_position_D).expand(batch, 1, -1)

@@ -8,55 +8,42 @@ text_encoder/       the frozen encoder, where it has no name to be fetched by
 
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from erc_core.errors import ErcError
 from erc_core.models.backbones import bert_from_architecture, vit_from_architecture
-from erc_core.models.build import make_classifier
+from erc_core.models.classifier import UtteranceClassifier, make_classifier
 from erc_core.models.config import ModelConfig
-from erc_core.models.streams import UtteranceClassifier
 from erc_core.run.atomic import atomic_folder, write_json
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 
 
-@dataclass(frozen=True)
-class SavedModel:
-    """A model read from its folder.
-
-    Attributes:
-        model: In evaluation mode, on the CPU.
-        description: The whole of config.json.
-    """
+class SavedModel(NamedTuple):
+    """A model read from its folder, in evaluation mode and on the CPU, and the whole of its config.json."""
 
     model: UtteranceClassifier
     description: dict[str, Any]
 
 
-def save_model(
-    folder: Path, config: ModelConfig, weights: dict[str, Tensor], description: dict[str, Any], extras: list[Path]
-) -> None:
+def save_model(folder: Path, model: UtteranceClassifier, description: dict[str, Any], extras: list[Path]) -> None:
     """Write a model's folder, whole or not at all.
 
     Args:
         folder: Where; an existing one is replaced.
-        config: The model's shape.
-        weights: Its state_dict.
+        model: What is kept of it are its shape and its weights.
         description: What else config.json holds.
         extras: Folders to copy in under their own names; empty ones are left out.
     """
     with atomic_folder(folder) as partial:
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, partial / WEIGHTS_FILE
-        )
-        write_json(partial / CONFIG_FILE, {"model": config.model_dump(mode="json"), **description})
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        save_file(weights, partial / WEIGHTS_FILE)
+        write_json(partial / CONFIG_FILE, {"model": model.config.model_dump(mode="json"), **description})
         for extra in extras:
             if any(extra.iterdir()):
                 shutil.copytree(extra, partial / extra.name, copy_function=shutil.copyfile)

@@ -1,108 +1,127 @@
-"""The two streams of an utterance, which every fusion starts from, and the average of their classifiers (Eq. 5).
+"""The two streams of an utterance, which every fusion starts from.
 
-B batch, T text positions, P mel positions (CLS and patches), D width.
+B batch, T text positions, P speech positions (CLS and patches), S positions of either, E width of the frozen encoder, D width
+of the stream.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from transformers.models.bert.modeling_bert import BertLayer
 
-from erc_core.models.batch import Batch, Output
+from erc_core.models.augment import Augmentation
+from erc_core.models.batch import Batch
 from erc_core.models.config import ModelConfig
-from erc_core.models.extractor import TextFeatureExtractor
 from erc_core.models.layers import BertParts, LayerParts, VitParts, attend, attention_bias
 from erc_core.models.patches import MelPatchEmbedding
+from erc_core.params.backbones import ExtractorParams
 
 
-class UtteranceClassifier(nn.Module, ABC):
-    """A model of single utterances: its streams, and whatever a subclass makes of them.
+class StreamPlan(NamedTuple):
+    """What a fusion asks of the streams before it.
 
     Attributes:
-        config: Its shape.
-        has_text: Whether it reads.
-        has_mel: Whether it hears.
-        patches: What standardises and embeds the mel; only where it hears.
+        text_width: D of the text stream; that of the speech stream is the ViT's.
+        text_layers: BERT layers that the text passes.
+        speech_layers: ViT blocks that the speech passes.
+        cls_only: Whether the last of these layers gives the CLS alone, as nothing else is read.
+        classifiers: Whether each stream has a classifier of its own.
     """
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        vit: VisionTransformer,
-        *,
-        text_width: int,
-        text_layers: Sequence[BertLayer] = (),
-        mel_blocks: Sequence[nn.Module] = (),
-        classifiers: bool,
-    ) -> None:
-        """Make the streams that config.model.modality asks for.
+    text_width: int
+    text_layers: Sequence[BertLayer]
+    speech_layers: Sequence[nn.Module]
+    cls_only: bool
+    classifiers: bool
 
-        Args:
-            config: The model's shape.
-            vit: Source of the patch embedding and of the final LayerNorm.
-            text_width: Width of the text stream; that of the mel stream is the ViT's.
-            text_layers: BERT layers of the text stream before the fusion.
-            mel_blocks: ViT blocks of the mel stream before the fusion.
-            classifiers: Whether each stream has a classifier of its own.
-        """
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a stream hands to the fusion.
+
+    Attributes:
+        sequence_BSD: CLS first and not yet normalised; the CLS alone, (B, 1, D), where nothing else is read.
+        mask_BS: True at real positions; the CLS is one, also where there is no speech.
+        norm: The stream's final normalisation.
+        classifier: The stream's own, of a normalised CLS; None where it has none.
+    """
+
+    sequence_BSD: Tensor
+    mask_BS: Tensor
+    norm: nn.Module
+    classifier: nn.Module | None
+
+    @property
+    def cls_BD(self) -> Tensor:  # noqa: N802 - a shape suffix
+        """The normalised CLS."""
+        normalised: Tensor = self.norm(self.sequence_BSD[:, 0])
+        return normalised
+
+
+class TextFeatureExtractor(nn.Module):
+    """Linear to the extractor's width, transformer encoder layers, linear to the stream's width. Trained from scratch."""
+
+    def __init__(self, text_width: int, width: int, params: ExtractorParams) -> None:
         super().__init__()
-        self.config = config
-        self.has_text = "T" in config.model.modality
-        self.has_mel = "A" in config.model.modality
-        self.text_layers = nn.ModuleList(text_layers)
-        self.mel_blocks = nn.ModuleList(mel_blocks)
-        if config.jfm.frozen:
-            freeze([*text_layers, *mel_blocks])
-        if self.has_text:
-            self.extractor = TextFeatureExtractor(config.text_width, text_width, config.extractor)
-            if classifiers:
-                self.text_classifier = nn.Linear(text_width, len(config.labels))
-        if self.has_mel:
-            self.patches = MelPatchEmbedding(vit, config.n_mels, config.max_frames)
-            self.mel_norm = vit.norm
-            if classifiers:
-                self.mel_classifier = nn.Linear(vit.embed_dim, len(config.labels))
-
-    @abstractmethod
-    def forward(self, batch: Batch) -> Output:
-        """Classify a batch.
-
-        Padding never changes an utterance's result: every attention and every mean leaves it out.
-
-        Returns:
-            Logits in the order of config.labels, and the features that ICL contrasts.
-        """
-
-    def read_text(self, batch: Batch, *, cls_only: bool = False) -> tuple[Tensor, Tensor]:
-        """Return F_t (B, T, D), <s> first, and its mask (B, T), true for real tokens.
-
-        With cls_only, the last BERT layer, if there is any, gives the <s> alone, (B, 1, D).
-        """
-        mask_BT = torch.arange(batch.text_BTE.shape[1], device=batch.text_BTE.device) < batch.tokens_B[:, None]
-        f_t_BTD = self.extractor(batch.text_BTE, mask_BT)
-        return _run([BertParts(layer) for layer in self.text_layers], f_t_BTD, mask_BT, cls_only=cls_only), mask_BT  # type: ignore[arg-type]
-
-    def read_mel(self, batch: Batch, *, cls_only: bool = False) -> tuple[Tensor, Tensor]:
-        """Return F_m (B, P, D), CLS first and not yet normalised, and its mask (B, P): without speech, the CLS alone.
-
-        With cls_only, the last ViT block, if there is any, gives the CLS alone, (B, 1, D).
-        """
-        f_m_BPD, mask_BP = self.patches(batch.mel_BFM, batch.frames_B)
-        return _run([VitParts(block) for block in self.mel_blocks], f_m_BPD, mask_BP, cls_only=cls_only), mask_BP
-
-    def average(self, text_BD: Tensor | None, mel_BD: Tensor | None) -> Output:
-        """Classify each stream by itself and average their logits (Eq. 5); with one stream, its logits are the result."""
-        text_logits = None if text_BD is None else self.text_classifier(text_BD)
-        mel_logits = None if mel_BD is None else self.mel_classifier(mel_BD)
-        return Output(
-            logits_BC=torch.stack([logits for logits in (text_logits, mel_logits) if logits is not None]).mean(dim=0),
-            text_logits_BC=text_logits,
-            mel_logits_BC=mel_logits,
-            features_BF=torch.cat([cls for cls in (text_BD, mel_BD) if cls is not None], dim=1),  # F of (6)
+        layer = nn.TransformerEncoderLayer(
+            params.width,
+            params.heads,
+            dim_feedforward=round(params.width * params.mlp_ratio),
+            dropout=params.dropout,
+            activation="gelu",
+            batch_first=True,
         )
+        self.enter = nn.Linear(text_width, params.width)
+        self.encoder = nn.TransformerEncoder(layer, params.layers, enable_nested_tensor=False)
+        self.leave = nn.Linear(params.width, width)
+
+    def forward(self, text_BTE: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return (B, T, D); padded positions, where the mask is false, hold numbers that mean nothing."""
+        features: Tensor = self.leave(self.encoder(self.enter(text_BTE), src_key_padding_mask=~mask_BT))
+        return features
+
+
+class TextStream(nn.Module):
+    """Features of the frozen encoder's tokens, through BERT layers if there are any: F_t, <s> first."""
+
+    def __init__(self, config: ModelConfig, plan: StreamPlan) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(plan.text_layers)
+        self.extractor = TextFeatureExtractor(config.text_width, plan.text_width, config.extractor)
+        self.classifier = nn.Linear(plan.text_width, len(config.labels)) if plan.classifiers else None
+        self.cls_only = plan.cls_only
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Return F_t (B, T, D) and its mask, true for real tokens."""
+        mask_BT = torch.arange(batch.text_BTE.shape[1], device=batch.text_BTE.device) < batch.tokens_B[:, None]
+        layers = [BertParts(layer) for layer in self.layers]  # type: ignore[arg-type]
+        f_t_BTD = _run(layers, self.extractor(batch.text_BTE, mask_BT), mask_BT, cls_only=self.cls_only)
+        return Encoded(f_t_BTD, mask_BT, nn.Identity(), self.classifier)
+
+
+class SpeechStream(nn.Module):
+    """Patches of the mel, through ViT blocks if there are any: F_m, CLS first."""
+
+    def __init__(
+        self, config: ModelConfig, plan: StreamPlan, vit: VisionTransformer, augmentation: Augmentation | None
+    ) -> None:
+        """Make the stream, with the patch embedding, the final LayerNorm and the width of a ViT."""
+        super().__init__()
+        self.layers = nn.ModuleList(plan.speech_layers)
+        self.patches = MelPatchEmbedding(vit, config.n_mels, config.max_frames, augmentation)
+        self.norm = vit.norm
+        self.classifier = nn.Linear(vit.embed_dim, len(config.labels)) if plan.classifiers else None
+        self.cls_only = plan.cls_only
+
+    def forward(self, batch: Batch) -> Encoded:
+        """Return F_m (B, P, D) and its mask, true for real patches and the CLS."""
+        f_m_BPD, mask_BP = self.patches(batch.mel_BFM, batch.frames_B)
+        layers = [VitParts(block) for block in self.layers]
+        return Encoded(_run(layers, f_m_BPD, mask_BP, cls_only=self.cls_only), mask_BP, self.norm, self.classifier)
 
 
 def _run(layers: Sequence[LayerParts], sequence_BSD: Tensor, mask_BS: Tensor, *, cls_only: bool) -> Tensor:
@@ -113,9 +132,3 @@ def _run(layers: Sequence[LayerParts], sequence_BSD: Tensor, mask_BS: Tensor, *,
         attended_BHQE = attend(layer, parts.q_BHSE[:, :, read], [parts], attention_bias(mask_BS, parts.k_BHSE))
         sequence_BSD = layer.finish(sequence_BSD[:, read], attended_BHQE)
     return sequence_BSD
-
-
-def freeze(layers: Iterable[nn.Module]) -> None:
-    """Keep layers as they are: they pass gradients on and take none."""
-    for layer in layers:
-        layer.requires_grad_(requires_grad=False)

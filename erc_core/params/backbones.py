@@ -1,10 +1,19 @@
 """Section `backbones`: the sizes and sources of the encoders and of the fusion transformers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from erc_core.params.section import Section
+
+
+def heads_divide_width(section: Any) -> Any:
+    """Refuse a section whose number of attention heads does not divide its width."""
+    heads, width = section.heads, section.width
+    if width % heads:
+        divisors = ", ".join(str(n) for n in range(1, min(width, 64) + 1) if width % n == 0)
+        raise ValueError(f"heads = {heads}: allowed are divisors of width ({width}): {divisors}")
+    return section
 
 
 class TransformerSizes(Section):
@@ -16,10 +25,7 @@ class TransformerSizes(Section):
     heads: int = Field(ge=1)
     mlp_ratio: float = Field(gt=0)
 
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> "TransformerSizes":
-        check_heads(self.heads, self.width, "heads", "width")
-        return self
+    _heads_fit = model_validator(mode="after")(heads_divide_width)
 
 
 class Pretrained(Section):
@@ -62,10 +68,7 @@ class ExtractorParams(Section):
     mlp_ratio: float = Field(gt=0)
     dropout: float = Field(ge=0, lt=1)
 
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> "ExtractorParams":
-        check_heads(self.heads, self.width, "heads", "width")
-        return self
+    _heads_fit = model_validator(mode="after")(heads_divide_width)
 
 
 class BackboneTraining(Section):
@@ -98,10 +101,3 @@ class BackboneParams(Section):
                 f"vit.width = {vit.width}: allowed is bert.width ({bert.width}); joint vectors pass between the two"
             )
         return self
-
-
-def check_heads(heads: int, width: int, heads_name: str, width_name: str) -> None:
-    """Refuse a number of attention heads that does not divide the width."""
-    if width % heads:
-        divisors = ", ".join(str(n) for n in range(1, min(width, 64) + 1) if width % n == 0)
-        raise ValueError(f"{heads_name} = {heads}: allowed are divisors of {width_name} ({width}): {divisors}")

@@ -84,13 +84,11 @@ def check_params(tree: Any, source: str = "params.yaml") -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        # pydantic reports a wrong type once per alternative of a union: one line a key is enough
-        lines = dict.fromkeys(line for detail in details for line in _lines(detail, details))
+        lines = dict.fromkeys(line for detail in error.errors(include_url=False) for line in _lines(detail))
         raise ParamsError("\n".join(f"{source}: {' '.join(line.split())}" for line in lines)) from None
 
 
-def _lines(detail: ErrorDetails, details: list[ErrorDetails]) -> list[str]:
+def _lines(detail: ErrorDetails) -> list[str]:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     place = _place(detail["loc"])
     key = ".".join(place.keys)
@@ -106,20 +104,19 @@ def _lines(detail: ErrorDetails, details: list[ErrorDetails]) -> list[str]:
         return [f"{key} = {_shown(value)}: allowed is a section that is not empty"]
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         name = context["discriminator"].strip("'")
-        told = ": missing;" if kind == "union_tag_not_found" else f" = {value[name]!r}:"
-        return [f"{key}.{name}{told} allowed is {' or '.join(map(repr, place.tags))}"]
-    if place.is_auto:
-        siblings = [d["loc"][-1] for d in details if d["loc"][:-1] == detail["loc"][:-1]]
-        number = "a number" if "float" in siblings else "a whole number"
-        return [f"{key} = {value!r}: allowed is auto, or {number}"]
+        state = ": missing;" if kind == "union_tag_not_found" else f" = {value[name]!r}:"
+        return [f"{key}.{name}{state} allowed is {' or '.join(map(repr, place.tags))}"]
+    if place.is_auto and kind == "literal_error":
+        return []  # what the number lacks is told beside it
+    allowed = f"{_shown(value)}: allowed is {'auto, or ' if place.is_auto else ''}"
     if kind in BOUNDS:
         bound, words = BOUNDS[kind]
-        return [f"{key} = {value!r}: allowed is {_range(place) or words.format(context[bound])}"]
+        return [f"{key} = {allowed}{_range(place) or words.format(context[bound])}"]
     if kind == "literal_error":
-        return [f"{key} = {_shown(value)}: allowed is {context['expected']}"]
+        return [f"{key} = {allowed}{context['expected']}"]
     if kind in TYPE_NAMES:
         bounds = _range(place)
-        return [f"{key} = {_shown(value)}: allowed is {TYPE_NAMES[kind]}{bounds and ', '}{bounds}"]
+        return [f"{key} = {allowed}{TYPE_NAMES[kind]}{bounds and ', '}{bounds}"]
     return [f"{key} = {_shown(value)}: {detail['msg']}"]
 
 
@@ -143,12 +140,18 @@ def _unknown_key(place: _Place) -> str:
 def _range(place: _Place) -> str:
     """Return the bounds of a field in words, such as '1 or more and 24 or less'."""
     field = place.section.model_fields.get(place.keys[-1]) if place.section else None
-    words = []
-    for name, text in BOUNDS.values():
-        for bound in field.metadata if field else []:
-            value = getattr(bound, name, None)
-            if value is not None:
-                words.append(text.format(value))
+    if field is None:
+        return ""
+    # of `Annotated[float, Field(gt=0)] | Auto` the number has the bounds
+    bounds = [*field.metadata]
+    for arm in get_args(field.annotation):
+        bounds += [bound for inner in getattr(arm, "__metadata__", ()) for bound in getattr(inner, "metadata", ())]
+    words = [
+        text.format(getattr(bound, name))
+        for name, text in BOUNDS.values()
+        for bound in bounds
+        if getattr(bound, name, None) is not None
+    ]
     return " and ".join(words)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from erc_core.params.section import Section
+from erc_core.params.section import Auto, Section
 
 
 class ModelParams(Section):
@@ -29,7 +29,7 @@ class JFMParams(Section):
 
     n_blocks: int = Field(ge=1, le=24)
     joint_len: int = Field(ge=0, le=512)
-    joint_init_std: Annotated[float, Field(gt=0)] | Literal["auto"]
+    joint_init_std: Annotated[float, Field(gt=0)] | Auto
     streams: Literal["aligned", "literal"]
     layers: Literal["first", "last"]
     tied: bool

@@ -1,10 +1,8 @@
 """Hyper-parameters of the peer systems, which read whole dialogues; see docs/systems/."""
 
-from typing import Self
-
 from pydantic import Field, model_validator
 
-from erc_core.params.backbones import check_heads
+from erc_core.params.backbones import heads_divide_width
 from erc_core.params.section import Section
 
 
@@ -20,10 +18,7 @@ class PeerParams(Section):
     epochs: int = Field(ge=1)
     batch_dialogues: int = Field(ge=1)
 
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
-        check_heads(self.heads, self.width, "heads", "width")
-        return self
+    _heads_fit = model_validator(mode="after")(heads_divide_width)
 
 
 class ScfaParams(PeerParams):

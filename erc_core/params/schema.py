@@ -102,18 +102,6 @@ class Params(Section):
                 f"train.batch_size = {self.train.batch_size}: allowed is 2 or more while icl.weight is "
                 f"{self.icl.weight:g}; the contrastive loss compares the utterances of a batch"
             )
-        above_0, shares = ("lr", "epochs"), ("warmup", "patchout", "freq_mask", "time_mask")
-        for name in (*above_0, *shares):
-            value = getattr(self.train, name)
-            if value == "auto":
-                continue
-            if (name in above_0 and value <= 0) or (name in shares and not 0 <= value < 1):
-                allowed = "0 up to 1" if name in shares else "more than 0"
-                found.append(f"train.{name} = {value:g}: allowed is auto, or {allowed}")
-        for name in ("workers", "threads"):
-            count = getattr(self.parallel, name)
-            if count != "auto" and count < 1:
-                found.append(f"parallel.{name} = {count}: allowed is auto, or 1 or more")
         scheduler = self.parallel.scheduler
         if scheduler is None and self.parallel.backend == "dask":
             found.append(

@@ -1,10 +1,11 @@
 """What every section of params.yaml has in common: strict types, no unknown keys, no change after loading."""
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+Auto = Literal["auto"]
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # names of a user's that become files and folders
 
 

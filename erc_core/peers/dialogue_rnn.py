@@ -1,14 +1,55 @@
 """DialogueRNN (Majumder et al., AAAI 2019): an utterance in the light of its dialogue and of how its speaker spoke.
 
 B dialogues, U utterances of the longest dialogue, P speakers of the dialogue with most, W width of utterances and states, M
-modalities, R runs: the modalities forwards, then the modalities backwards.
+modalities, R runs: the modalities forwards, then the modalities backwards; I, O width of a layer's input and output, G gates (3 W).
+
+Runs lie side by side: each has weights of its own, and one operator serves them all, as a recurrence over a short dialogue
+spends its time on the number of operators, not on their sizes.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from erc_core.peers.stacked import StackedGRUCell, StackedLinear
+
+class StackedLinear(nn.Module):
+    """R linear layers; run r maps its rows by weight r."""
+
+    def __init__(
+        self, runs: int, entering: int, leaving: int, *, bound: float | None = None, bias: bool = True
+    ) -> None:
+        """Make the layers; they start uniformly between -bound and bound, None = 1 / sqrt(I), as in nn.Linear."""
+        super().__init__()
+        bound = entering**-0.5 if bound is None else bound
+        self.weight_RIO = nn.Parameter(torch.empty(runs, entering, leaving).uniform_(-bound, bound))
+        self.bias_R1O = nn.Parameter(torch.empty(runs, 1, leaving).uniform_(-bound, bound)) if bias else None
+
+    def forward(self, x_RBI: Tensor) -> Tensor:
+        """Map (R, B, I) to (R, B, O)."""
+        if self.bias_R1O is None:
+            return torch.bmm(x_RBI, self.weight_RIO)
+        return torch.baddbmm(self.bias_R1O, x_RBI, self.weight_RIO)
+
+
+class StackedGRUCell(nn.Module):
+    """R GRU cells with the equations, the order of the gates and the starting weights of nn.GRUCell.
+
+    What a cell makes of its input does not depend on its state: `enter` maps the inputs of all steps at once.
+    """
+
+    def __init__(self, runs: int, entering: int, width: int) -> None:
+        super().__init__()
+        self.enter = StackedLinear(runs, entering, 3 * width, bound=width**-0.5)
+        self.state = StackedLinear(runs, width, 3 * width, bound=width**-0.5)
+
+    def forward(self, entered_RBG: Tensor, h_RBW: Tensor) -> Tensor:
+        """Return the next state (R, B, W) from what `enter` gave (R, B, 3 W) and the state (R, B, W)."""
+        width = h_RBW.shape[-1]
+        of_state_RBG = self.state(h_RBW)
+        gates_RBV = torch.sigmoid(entered_RBG[..., : 2 * width] + of_state_RBG[..., : 2 * width])
+        reset_RBW, update_RBW = gates_RBV.chunk(2, dim=-1)
+        new_RBW = torch.tanh(torch.addcmul(entered_RBG[..., 2 * width :], reset_RBW, of_state_RBG[..., 2 * width :]))
+        return new_RBW + update_RBW * (h_RBW - new_RBW)
 
 
 class DialogueStates(nn.Module):
@@ -30,12 +71,7 @@ class DialogueStates(nn.Module):
         self.attention = StackedLinear(runs, width, 1, bias=False)
 
     def forward(self, u_RBUW: Tensor, speakers_RBU: Tensor) -> Tensor:
-        """Return e of every utterance, (R, B, U, W).
-
-        Args:
-            u_RBUW: (R, B, U, W) utterances in the order in which they are read.
-            speakers_RBU: (R, B, U) index of the speaker within the dialogue; -1 in padding, which comes last.
-        """
+        """Return e of every utterance, (R, B, U, W), in the order in which they are read; speaker -1 is padding, at the end."""
         speaks_RBUP1 = F.one_hot(speakers_RBU.clamp(min=0))[..., None].bool()
         g_RBW = c_RBW = torch.zeros_like(u_RBUW[:, :, 0])
         parties_RBPW = torch.zeros_like(g_RBW)[:, :, None].expand(-1, -1, speaks_RBUP1.shape[3], -1)
@@ -62,26 +98,14 @@ class DialogueRNN(nn.Module):
     """Bidirectional DialogueRNN of M modalities, each with weights of its own; a linear layer and a ReLU join directions."""
 
     def __init__(self, modalities: int, width: int, dropout: float) -> None:
-        """Make both directions.
-
-        Args:
-            modalities: M.
-            width: W, of the utterances, of every state and of the result.
-            dropout: Share of the joined states that is left out in training.
-        """
+        """Make both directions, with dropout of the joined states."""
         super().__init__()
         self.states = DialogueStates(2 * modalities, width)
         self.join = StackedLinear(modalities, 2 * width, width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, u_MBUW: Tensor, speakers_BU: Tensor, utterances_B: Tensor) -> Tensor:
-        """Return every utterance in its context, (M, B, U, W).
-
-        Args:
-            u_MBUW: (M, B, U, W) utterances.
-            speakers_BU: (B, U) index of the speaker within the dialogue; -1 in padding.
-            utterances_B: (B,) utterances of each dialogue.
-        """
+        """Return every utterance in its context, (M, B, U, W); speakers and lengths are those of a DialogueBatch."""
         modalities, utterances = u_MBUW.shape[0], u_MBUW.shape[2]
         # each dialogue is turned round within its own length, so that padding comes last both ways
         place_U = torch.arange(utterances, device=u_MBUW.device)

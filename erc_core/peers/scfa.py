@@ -6,13 +6,13 @@ docs/systems/scfa.md says what is theirs and what had to be decided here.
 B dialogues, U utterances, E width of the text vectors, S width of the speech vectors, W width of the model, C classes.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from erc_core.inference.dialogues import DialogueBatch, DialogueOutput
+from erc_core.inference.dialogues import DialogueBatch, DialogueOutput, DialogueShapes
 from erc_core.models.cross_attention import CrossModalFusionAttention
 from erc_core.params.peers import ScfaParams
 from erc_core.training.losses import Losses
@@ -35,12 +35,7 @@ class SpeakerMasks(NamedTuple):
 
 
 def speaker_masks(speakers_BU: Tensor, present_BU: Tensor) -> SpeakerMasks:
-    """Return the three masks.
-
-    Args:
-        speakers_BU: Index of the speaker of each utterance.
-        present_BU: Whether the utterance has this modality; no other is attended to.
-    """
+    """Return the three masks; no utterance is attended to that is not present, that is, lacks the modality."""
     same_BUU = speakers_BU[:, :, None] == speakers_BU[:, None, :]
     context_BUU = present_BU[:, None, :].expand_as(same_BUU)
     return SpeakerMasks(context=context_BUU, same=context_BUU & same_BUU, other=context_BUU & ~same_BUU)
@@ -50,7 +45,6 @@ class MaskedTransformer(nn.Module):
     """Transformer encoder layers over utterances, under one of the masks."""
 
     def __init__(self, params: ScfaParams) -> None:
-        """Make the layers, each with a start of its own."""
         super().__init__()
         self.heads = params.heads
         self.layers = nn.ModuleList(
@@ -85,12 +79,7 @@ class ConversationEncoder(nn.Module):
     """
 
     def __init__(self, width_in: int, params: ScfaParams) -> None:
-        """Make the layers.
-
-        Args:
-            width_in: Width of the modality's utterance vectors.
-            params: Section scfa.
-        """
+        """Make the layers for utterance vectors of some width."""
         super().__init__()
         self.enter = nn.Linear(width_in, params.width)
         self.context = MaskedTransformer(params)
@@ -119,50 +108,30 @@ class SCFA(nn.Module):
     With both modalities the classifier reads [Z_a, Z_t, Z_a', Z_t']; with one, its Z, and there is no CFA.
     """
 
-    def __init__(
-        self,
-        params: ScfaParams,
-        *,
-        modality: Literal["T", "A", "T+A"],
-        text_width: int,
-        speech_width: int,
-        n_labels: int,
-    ) -> None:
-        """Make the system.
-
-        Args:
-            params: Section scfa.
-            modality: Which modalities it reads.
-            text_width: E, width of the text vectors.
-            speech_width: S, width of the speech vectors.
-            n_labels: C.
-        """
+    def __init__(self, params: ScfaParams, shapes: DialogueShapes) -> None:
         super().__init__()
-        self.text = ConversationEncoder(text_width, params) if "T" in modality else None
-        self.speech = ConversationEncoder(speech_width, params) if "A" in modality else None
+        self.text = ConversationEncoder(shapes.text_width, params) if "T" in shapes.modality else None
+        self.speech = ConversationEncoder(shapes.speech_width, params) if "A" in shapes.modality else None
         both = self.text is not None and self.speech is not None
         self.cfa = CrossModalFusionAttention(params.width) if both else None
         self.dropout = nn.Dropout(params.dropout)
-        self.classifier = nn.Linear((4 if both else 1) * params.width, n_labels)
+        self.classifier = nn.Linear((4 if both else 1) * params.width, len(shapes.class_counts))
 
     def forward(self, batch: DialogueBatch) -> DialogueOutput:
-        """Classify the utterances of a batch of dialogues.
+        """Return logits, and the modalities' features after CFA (Z_t', Z_a'), or Z with one modality.
 
         Padding never changes a dialogue's result: every attention masks it. An utterance without speech is never attended
         to as speech; what the system says of its speech comes from the rest of the dialogue.
-
-        Returns:
-            Logits in the order of the labels, and the modalities' features after CFA (Z_t', Z_a'), or Z with one modality.
         """
         text = speech = None
         if self.text is not None:
             text = self.text(batch.text_BUE, speaker_masks(batch.speakers_BU, batch.mask_BU))
-        heard_BU = batch.mask_BU & batch.heard_BU
+        has_speech_BU = batch.mask_BU & batch.has_speech_BU
         if self.speech is not None:
-            speech = self.speech(batch.speech_BUS, speaker_masks(batch.speakers_BU, heard_BU))
+            speech = self.speech(batch.speech_BUS, speaker_masks(batch.speakers_BU, has_speech_BU))
         features = [z_BUW for z_BUW in (speech, text) if z_BUW is not None]
         if self.cfa is not None and text is not None and speech is not None:
-            text, speech = self.cfa(text, batch.mask_BU, speech, heard_BU)
+            text, speech = self.cfa(text, batch.mask_BU, speech, has_speech_BU)
             features += [speech, text]
         logits_BUC = self.classifier(self.dropout(torch.cat(features, dim=2)))
         return DialogueOutput(logits_BUC=logits_BUC, text_BUW=text, speech_BUW=speech)

@@ -36,6 +36,16 @@ def loading_pretrained(name: str, key: str, repository: str | None = None) -> It
         ) from error
 
 
+def require_weights(name: str, key: str, missing: list[str]) -> None:
+    """Refuse a pretrained model whose file lacks weights that are needed; transformers would make them up.
+
+    Raises:
+        ErcError: Some are missing.
+    """
+    if missing:
+        raise ErcError(f"{key}.name = {name!r}: has no weights for {min(missing)} ({len(missing)} such)")
+
+
 def fetch_command(repository: str, name: str) -> str:
     """Return the shell command that downloads a hub repository into models/, under the name it is used by."""
     return f"hf download {repository} --local-dir models/{name.split('/')[-1]}"

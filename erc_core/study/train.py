@@ -4,29 +4,26 @@ import resource
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import psutil
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from erc_core.evaluation.scores import score
+from erc_core.inference.dialogues import DialogueFeatures
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import Predictions, predict
-from erc_core.params.model import ModelParams
-from erc_core.params.peers import MultiEmoParams, PeerParams, ScfaParams
+from erc_core.params.peers import PeerParams
 from erc_core.params.schema import Params
-from erc_core.params.training import ResolvedTraining, resolve_training
-from erc_core.peers.multiemo import MultiEMO
-from erc_core.peers.scfa import SCFA
-from erc_core.peers.task import DialogueFeatures, DialogueTask
+from erc_core.peers.registry import make_peer
+from erc_core.peers.task import DialogueTask
 from erc_core.study.points import Point
 from erc_core.study.results import Run
-from erc_core.training.build import build_model
+from erc_core.training.build import make_task, seed_everything
 from erc_core.training.checkpoint import Checkpoint
-from erc_core.training.loop import Trainer, seed_everything
+from erc_core.training.loop import count_parameters, train_model
+from erc_core.training.settings import training_settings
 from erc_core.training.task import Task, UtteranceTask
 
 TIMED_UTTERANCES = 30
@@ -82,34 +79,24 @@ def train_point(
     Raises:
         ErcError: The loss is not finite, or pretrained weights cannot be found.
     """
-    train = params.train.model_copy(update={"seed": seed})
     held = _memory_mb(device, start=True)
-    seed_everything(seed)
-    resolved = resolve_training(train, params.selected_backbone.training)
+    own = params.model_copy(
+        update={"train": params.train.model_copy(update={"seed": seed}), **dict(point.configuration)}
+    )
+    training = training_settings(own, device)
+    task: Task
     if settings is None:
-        own = params.model_copy(update={"train": train, **dict(point.configuration)})
-        model: nn.Module = build_model(own, corpus.labels, corpus.features, seed)
-        task: Task = UtteranceTask(
-            model,  # type: ignore[arg-type]
-            corpus.features,
-            train=train,
-            resolved=resolved,
-            icl=point.configuration.icl,
-            device=device,
-        )
+        task = make_task(own, corpus.labels, corpus.features, training, device)
     else:
-        model = _peer(settings, point.configuration.model, corpus, seed)
-        train = train.model_copy(update={"weight_decay": settings.weight_decay})
-        resolved = ResolvedTraining.model_validate(
-            resolved.model_dump() | {"lr": settings.lr, "epochs": settings.epochs}
+        training = training.model_copy(
+            update={name: getattr(settings, name) for name in ("lr", "weight_decay", "epochs")}
         )
         assert corpus.dialogues is not None
-        task = DialogueTask(
-            model, corpus.labels, corpus.dialogues, batch_dialogues=settings.batch_dialogues, device=device
-        )
-    trained = Trainer(task, train=train, resolved=resolved, device=device, checkpoint=checkpoint, quiet=True).fit()
+        seed_everything(seed)
+        model = make_peer(settings, corpus.dialogues.shapes(own.model.modality, len(corpus.labels)))
+        task = DialogueTask(model, corpus.labels, corpus.dialogues, settings.batch_dialogues, device)
+    trained = train_model(task, training, checkpoint, quiet=True)
     peak = _memory_mb(device, start=False) - held
-    model.load_state_dict(trained.weights)
     predictions = task.predict("test")
     labels = corpus.labels
     scores = score([labels[i] for i in predictions.gold], [labels[i] for i in predictions.predicted], labels)
@@ -122,32 +109,11 @@ def train_point(
         best_epoch=trained.best.epoch,
         epochs=len(trained.history),
         seconds=round(trained.seconds, 2),
-        seconds_per_epoch=round(trained.seconds / max(1, len(trained.history) - trained.continued_from), 4),
+        seconds_per_epoch=round(trained.seconds_per_epoch, 4),
         peak_memory_mb=round(max(0.0, peak), 1),
         memory="gpu" if device.type == "cuda" else "resident",
     )
-    return Outcome(
-        run=run,
-        predictions=predictions,
-        parameters=sum(weight.numel() for weight in model.parameters()),
-        trained_parameters=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
-        latency_ms=round(_latency_ms(task, device), 3),
-    )
-
-
-def _peer(settings: PeerParams, model: ModelParams, corpus: Corpus, seed: int) -> nn.Module:
-    dialogues = corpus.dialogues
-    assert dialogues is not None
-    torch.manual_seed(seed)
-    widths: dict[str, Any] = {
-        "modality": model.modality,
-        "text_width": dialogues.text_NE.shape[1],
-        "speech_width": dialogues.speech_NS.shape[1],
-    }
-    if isinstance(settings, ScfaParams):
-        return SCFA(settings, n_labels=len(corpus.labels), **widths)
-    assert isinstance(settings, MultiEmoParams)
-    return MultiEMO(settings, class_counts=dialogues.class_counts(len(corpus.labels)), **widths)
+    return Outcome(run, predictions, *count_parameters(task.model), round(_latency_ms(task, device), 3))
 
 
 def _memory_mb(device: torch.device, *, start: bool) -> float:
@@ -174,7 +140,7 @@ def _latency_ms(task: Task, device: torch.device) -> float:
         ]
         for place in chosen:
             start = time.perf_counter()
-            predict(task.model, task.features, place, batch_size=1, device=device, dtype=task.dtype)
+            predict(task.model, task.features, place, batch_size=1, device=device, precision=task.settings.precision)
             seconds.append(time.perf_counter() - start)
     elif isinstance(task, DialogueTask):
         task.model.eval()

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel, RobertaConfig, 
 
 from erc_core.errors import ErcError
 from erc_core.params.backbones import PretrainedTextEncoder, TextEncoderFromConfig, TextEncoderParams
-from erc_core.run.hub import loading_pretrained
+from erc_core.run.hub import loading_pretrained, require_weights
 
 POSITION_SHARE = 0.1  # of a random encoder: the size of a position's embedding beside a word's
 MAX_POSITIONS = 514  # RoBERTa's 512 tokens, and two positions that its padding uses
@@ -21,12 +21,7 @@ class FrozenTextEncoder:
     """A pretrained language model, read at one layer, never trained."""
 
     def __init__(self, model: PreTrainedModel, device: torch.device) -> None:
-        """Take a model whose last layer is the one to read.
-
-        Args:
-            model: A transformers encoder without layers after the one to read.
-            device: Where to run it; half precision on a GPU.
-        """
+        """Take a model whose last layer is the one to read; it runs in half precision on a GPU."""
         self.model = model.to(device)  # type: ignore[arg-type]
         self.model.train(mode=False)
         self.model.requires_grad_(requires_grad=False)
@@ -41,15 +36,7 @@ class FrozenTextEncoder:
 
     @torch.inference_mode()
     def __call__(self, utterances: Sequence[NDArray[np.int32]], batch_size: int) -> list[NDArray[np.float16]]:
-        """Encode utterances, batched by length so that little is padded.
-
-        Args:
-            utterances: Token ids, (T,) each.
-            batch_size: Utterances per forward pass.
-
-        Returns:
-            (T, D) float16 for each utterance, in the order given.
-        """
+        """Return (T, D) float16 for each utterance of T token ids, in the order given; batched by length, to pad little."""
         encoded: list[NDArray[np.float16]] = [np.zeros((0, self.width), np.float16)] * len(utterances)
         by_length = sorted(range(len(utterances)), key=lambda index: (len(utterances[index]), index))
         for start in range(0, len(by_length), batch_size):
@@ -71,19 +58,12 @@ class FrozenTextEncoder:
 
 
 def make_text_encoder(params: TextEncoderParams, key: str, vocab_size: int) -> PreTrainedModel:
-    """Return the frozen encoder, cut after the layer to read.
-
-    Args:
-        params: backbones.<backbone>.text_encoder.
-        key: Its place in params.yaml, for messages.
-        vocab_size: Of the tokenizer; sizes an encoder that is made from a configuration.
+    """Return the frozen encoder, cut after the layer to read; from a configuration, with a vocabulary of the size given.
 
     Raises:
         ErcError: Pretrained weights cannot be found or read, or the layer does not exist.
     """
-    if isinstance(params, PretrainedTextEncoder):
-        return _pretrained(params, key)
-    return _from_config(params, vocab_size)
+    return _pretrained(params, key) if isinstance(params, PretrainedTextEncoder) else _from_config(params, vocab_size)
 
 
 def load_text_encoder(folder: Path) -> PreTrainedModel:
@@ -114,9 +94,7 @@ def _pretrained(params: PretrainedTextEncoder, key: str) -> PreTrainedModel:
         model, report = AutoModel.from_pretrained(
             params.name, config=config, dtype=torch.float32, output_loading_info=True
         )
-    missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
-    if missing:
-        raise ErcError(f"{key}.name = {params.name!r}: has no weights for {missing[0]} ({len(missing)} such)")
+    require_weights(params.name, key, [part for part in report["missing_keys"] if not part.startswith("pooler.")])
     return model
 
 

@@ -31,12 +31,7 @@ class Tokens:
 
 
 def make_tokenizer(params: TextEncoderParams, key: str, train_texts: Sequence[str]) -> Tokenizer:
-    """Return the text encoder's tokenizer.
-
-    Args:
-        params: backbones.<backbone>.text_encoder.
-        key: Its place in params.yaml, for messages.
-        train_texts: Texts of the train split, from which the tokenizer of an encoder without pretraining is learned.
+    """Return the text encoder's tokenizer; that of an encoder without pretraining is learned from texts of the train split.
 
     Raises:
         ErcError: A pretrained tokenizer cannot be found or read.

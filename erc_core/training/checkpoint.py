@@ -14,12 +14,7 @@ from erc_core.run.scratch import scratch_folder
 
 
 def run_key(inputs: Iterable[Path], settings: dict[str, Any]) -> str:
-    """Return a short hash of input files, settings and the training code, so that only the same run is continued.
-
-    Args:
-        inputs: Files whose content decides the result.
-        settings: Parameters that do, as JSON-ready values.
-    """
+    """Return a short hash of input files, JSON-ready settings and the training code: only the same run is continued."""
     return run_keys(inputs, [settings])[0]
 
 
@@ -46,11 +41,7 @@ class Checkpoint:
     """The state of a training after its last whole epoch, in the scratch folder."""
 
     def __init__(self, name: str) -> None:
-        """Name a run.
-
-        Args:
-            name: The dataset and the run's key.
-        """
+        """Name a run by its dataset and its key."""
         self.folder = scratch_folder("train") / name
         self.path = self.folder / "checkpoint.pt"
 

@@ -2,6 +2,7 @@
 
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,29 +15,16 @@ from transformers import get_scheduler
 
 from erc_core.errors import ErcError
 from erc_core.evaluation.scores import score
-from erc_core.params.training import ResolvedTraining, TrainParams
 from erc_core.training.checkpoint import Checkpoint
 from erc_core.training.losses import Losses
 from erc_core.training.processes import ALONE, Processes
+from erc_core.training.record import Epoch
+from erc_core.training.settings import TrainingSettings
 from erc_core.training.task import Task
 
 SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 # on a GPU, looking at a loss waits for the step to end: look rarely; on a CPU it costs nothing
 CHECK_EVERY = {"cpu": 1, "cuda": 50}
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One row of history.csv: lr is that of the last step, losses are means over batches, scores are fractions."""
-
-    epoch: int
-    lr: float
-    train_loss: float
-    train_erc: float
-    train_icl: float
-    val_loss: float
-    val_acc: float
-    val_wf1: float
 
 
 @dataclass(frozen=True)
@@ -57,56 +45,62 @@ class Trained:
     seconds: float
     continued_from: int
 
-
-def seed_everything(seed: int) -> None:
-    """Fix weights, dropout and the choice of algorithms."""
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
-    # filling memory before it is written costs 5% of a step, and helps only code that reads what it never wrote
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    @property
+    def seconds_per_epoch(self) -> float:
+        """Mean over the epochs that ran here."""
+        return self.seconds / max(1, len(self.history) - self.continued_from)
 
 
+def count_parameters(model: nn.Module) -> tuple[int, int]:
+    """Return how many numbers a model has, and how many of them are trained."""
+    sizes = [(weight.numel(), weight.requires_grad) for weight in model.parameters()]
+    return sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained)
+
+
+def train_model(
+    task: Task,
+    settings: TrainingSettings,
+    checkpoint: Checkpoint,
+    *,
+    processes: Processes = ALONE,
+    quiet: bool = False,
+    on_epoch: Callable[[list[Epoch]], None] | None = None,
+) -> Trained:
+    """Train the model of a task, which afterwards has the weights of the chosen epoch; see Trainer."""
+    trained = Trainer(task, settings, checkpoint, processes, quiet, on_epoch).fit()
+    task.model.load_state_dict(trained.weights)
+    return trained
+
+
+@dataclass
 class Trainer:
-    """Trains the model of a task; see fit."""
+    """Trains the model of a task; see fit.
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        train: TrainParams,
-        resolved: ResolvedTraining,
-        device: torch.device,
-        checkpoint: Checkpoint,
-        processes: Processes = ALONE,
-        quiet: bool = False,
-    ) -> None:
-        """Prepare a run.
+    Attributes:
+        task: A freshly made model, with its batches and its loss.
+        settings: Of the training.
+        checkpoint: Where an interrupted run is kept.
+        processes: Those that train this model together; they end with the same result, and the main one prints and keeps
+            the checkpoint.
+        quiet: Do not print a line for each epoch.
+        on_epoch: Called by the main process with every epoch so far, after each, and when an interrupted run continues.
+    """
 
-        Args:
-            task: A freshly made model, on the device, with its batches and its loss.
-            train: Section train: seed, optimizer, weight_decay, patience and grad_clip are read here.
-            resolved: Its values after `auto`.
-            device: Where the task computes.
-            checkpoint: Where an interrupted run is kept.
-            processes: Those that train this model together; they end with the same result, and the main one prints and
-                keeps the checkpoint.
-            quiet: Do not print a line for each epoch.
-        """
-        self.task = task
-        self.model = task.model
-        self.train_params = train
-        self.resolved = resolved
-        self.device = device
-        self.checkpoint = checkpoint
-        self.processes = processes
-        self.quiet = quiet or not processes.is_main
+    task: Task
+    settings: TrainingSettings
+    checkpoint: Checkpoint
+    processes: Processes = ALONE
+    quiet: bool = False
+    on_epoch: Callable[[list[Epoch]], None] | None = None
+
+    def __post_init__(self) -> None:
+        self.model = self.task.model
         self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        make = torch.optim.Adam if train.optimizer == "adam" else torch.optim.AdamW
-        self.optimizer = make(self.trained, lr=resolved.lr, weight_decay=train.weight_decay, fused=True)
-        total = len(task.batches(train.seed, epoch=1)) * resolved.epochs
-        self.scheduler = get_scheduler(
-            SCHEDULES[resolved.schedule], self.optimizer, round(resolved.warmup * total), total
-        )
+        make = torch.optim.Adam if self.settings.optimizer == "adam" else torch.optim.AdamW
+        self.optimizer = make(self.trained, lr=self.settings.lr, weight_decay=self.settings.weight_decay, fused=True)
+        total = len(self.task.batches(self.settings.seed, epoch=1)) * self.settings.epochs
+        warmup = round(self.settings.warmup * total)
+        self.scheduler = get_scheduler(SCHEDULES[self.settings.schedule], self.optimizer, warmup, total)
         self.history: list[Epoch] = []
         self.best_weights: dict[str, Tensor] = {}
 
@@ -120,15 +114,15 @@ class Trainer:
         """
         start = time.perf_counter()
         continued_from = self._continue()
-        for epoch in range(continued_from + 1, self.resolved.epochs + 1):
-            if epoch - self.best_epoch > self.train_params.patience and self.history:
+        for epoch in range(continued_from + 1, self.settings.epochs + 1):
+            if epoch - self.best_epoch > self.settings.patience and self.history:
                 break
             self.history.append(self._run_epoch(epoch))
-            self._show(self.history[-1])
             if self.best_epoch == epoch:
                 self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
             if self.processes.is_main:
                 self._save()
+                self._show(self.history[-1])
         best = next(row for row in self.history if row.epoch == self.best_epoch)
         return Trained(self.best_weights, self.history, best, time.perf_counter() - start, continued_from)
 
@@ -140,11 +134,11 @@ class Trainer:
 
     def _run_epoch(self, epoch: int) -> Epoch:
         # dropout is seeded for each epoch, so that a continued run draws what an unbroken one would; and for each process
-        torch.manual_seed(self.train_params.seed * 100_003 + epoch + (self.processes.rank << 50))
+        torch.manual_seed(self.settings.seed * 100_003 + epoch + (self.processes.rank << 50))
         self.model.train()
         lr = 0.0
-        log = LossLog(CHECK_EVERY[self.device.type])
-        for step, batch in enumerate(self.task.batches(self.train_params.seed, epoch), start=1):
+        log = LossLog(CHECK_EVERY[self.task.device.type])
+        for step, batch in enumerate(self.task.batches(self.settings.seed, epoch), start=1):
             lr = self.scheduler.get_last_lr()[0]
             log.add(self._step(batch), f"epoch {epoch}, step {step}", self.task.places(batch))
         log.check()
@@ -158,18 +152,20 @@ class Trainer:
     def _step(self, batch: NDArray[np.int64]) -> Losses:
         self.optimizer.zero_grad(set_to_none=True)
         losses = self.task.learn(batch)
-        if self.train_params.grad_clip:
-            nn.utils.clip_grad_norm_(self.trained, self.train_params.grad_clip, foreach=True)
+        if self.settings.grad_clip:
+            nn.utils.clip_grad_norm_(self.trained, self.settings.grad_clip, foreach=True)
         self.optimizer.step()
         self.scheduler.step()
         return losses
 
     def _show(self, row: Epoch) -> None:
+        if self.on_epoch:
+            self.on_epoch(self.history)
         if self.quiet:
             return
         mark = " *" if row.epoch == self.best_epoch else ""
         print(
-            f"epoch {row.epoch:3d}/{self.resolved.epochs}  loss {row.train_loss:.4f} (erc {row.train_erc:.4f}, "
+            f"epoch {row.epoch:3d}/{self.settings.epochs}  loss {row.train_loss:.4f} (erc {row.train_erc:.4f}, "
             f"icl {row.train_icl:.4f})  val loss {row.val_loss:.4f}  acc {row.val_acc:.4f}  wf1 {row.val_wf1:.4f}{mark}",
             flush=True,
         )
@@ -186,7 +182,7 @@ class Trainer:
         )
 
     def _continue(self) -> int:
-        state: dict[str, Any] | None = self.checkpoint.load(self.device)
+        state: dict[str, Any] | None = self.checkpoint.load(self.task.device)
         self.processes.require_same(len(state["history"]) if state else 0, "the epoch to continue after")
         if state is None:
             return 0
@@ -197,6 +193,8 @@ class Trainer:
         self.best_weights = state["best_weights"]
         if self.processes.is_main:
             print(f"continuing an interrupted training after epoch {self.history[-1].epoch}")
+            if self.on_epoch:
+                self.on_epoch(self.history)
         return self.history[-1].epoch
 
 

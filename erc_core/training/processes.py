@@ -51,12 +51,7 @@ class Processes:
         return rows_N[self.rank :: self.count]
 
     def gather(self, rows_KD: Tensor, total: int) -> Tensor:
-        """Return the rows of all processes, (N, D), in the order that they had before `share`.
-
-        Args:
-            rows_KD: What this process computed from its share; no gradient passes back.
-            total: N.
-        """
+        """Return the rows of all processes, (N, D), N = total, in the order before `share`; no gradient passes back."""
         if self.count == 1:
             return rows_KD
         longest = -(-total // self.count)
@@ -91,14 +86,10 @@ class Processes:
         return all(self._of_each(holds))
 
     def require_same(self, value: object, what: str) -> None:
-        """Refuse to go on where processes differ, as machines do that see other files.
-
-        Args:
-            value: What has to be equal.
-            what: Its name for the message.
+        """Refuse to go on where processes differ in a value, as machines do that see other files; `what` names it.
 
         Raises:
-            ErcError: It is not.
+            ErcError: They do.
         """
         values = self._of_each(value)
         if any(other != values[0] for other in values):
@@ -124,10 +115,7 @@ ALONE = Processes()
 
 
 def join_processes(device: torch.device) -> tuple[Processes, torch.device]:
-    """Meet the other processes that `accelerate launch` or `torchrun` started; without them, be alone.
-
-    Args:
-        device: What a process that is alone would compute on.
+    """Meet the other processes that `accelerate launch` or `torchrun` started; without them, be alone on the device given.
 
     Returns:
         The processes, connected by NCCL on GPUs and by gloo on CPUs, and this one's device.

@@ -1,6 +1,7 @@
 """What a trainer needs to know of a system: its batches, its loss and its predictions."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -10,16 +11,14 @@ from torch import Tensor, nn
 
 from erc_core.inference.batching import training_batches
 from erc_core.inference.feature_set import FeatureSet
-from erc_core.inference.precision import autocast_dtype
-from erc_core.inference.predict import Predictions, lengths_for_batching, predict
+from erc_core.inference.predict import Predictions, lengths_for_batching, mixed_precision, predict
 from erc_core.models.batch import Batch, Output
-from erc_core.models.spec_augment import SpecAugment
-from erc_core.models.streams import UtteranceClassifier
+from erc_core.models.classifier import UtteranceClassifier
 from erc_core.params.model import ICLParams
-from erc_core.params.training import ResolvedTraining, TrainParams
 from erc_core.training.accumulate import backward_in_parts
 from erc_core.training.losses import Losses, training_loss
 from erc_core.training.processes import ALONE, Processes
+from erc_core.training.settings import TrainingSettings
 
 
 class Task(Protocol):
@@ -32,6 +31,10 @@ class Task(Protocol):
     @property
     def labels(self) -> Sequence[str]:
         """Emotion names in the order of the logits."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
 
     def batches(self, seed: int, epoch: int) -> list[NDArray[np.int64]]:
         """Return the batches of one epoch of training, in an order that seed and epoch decide."""
@@ -46,52 +49,36 @@ class Task(Protocol):
         """Return the logits of a split's utterances, in the order of utterances.parquet."""
 
 
+@dataclass
 class UtteranceTask:
-    """Classify single utterances: the JFM, one stream alone, and the other fusions."""
+    """Classify single utterances: the JFM, one stream alone, and the other fusions.
 
-    def __init__(
-        self,
-        model: UtteranceClassifier,
-        features: FeatureSet,
-        *,
-        train: TrainParams,
-        resolved: ResolvedTraining,
-        icl: ICLParams,
-        device: torch.device,
-        processes: Processes = ALONE,
-    ) -> None:
-        """Prepare the batches, and give every process the same weights.
+    Attributes:
+        model: It is moved to the device, and every process is given the same weights.
+        features: The corpus.
+        settings: Of the training.
+        icl: Section icl.
+        device: Where to compute.
+        processes: Those that share each batch and each split among them.
+    """
 
-        Args:
-            model: On any device; it is moved.
-            features: The corpus.
-            train: Section train: batch_size, accumulate and precision are read here.
-            resolved: Its values after `auto`: what augments the training batches.
-            icl: Section icl.
-            device: Where to compute.
-            processes: Those that share each batch and each split among them.
-        """
-        self.model = model.to(device)
-        processes.copy_from_main(self.model)
-        self.labels = model.config.labels
-        self.features = features
-        self.batch_size = train.batch_size
-        self.accumulate = train.accumulate
-        self.icl = icl
-        self.device = device
-        self.processes = processes
-        self.dtype = autocast_dtype(train.precision, device)
-        if model.has_mel:
-            model.patches.patchout = resolved.patchout
-            model.patches.spec_augment = SpecAugment(
-                freq_mask=resolved.freq_mask, time_mask=resolved.time_mask, masks=resolved.masks
-            )
-        self.train_indices = features.split("train")
-        self.lengths = lengths_for_batching(features, self.train_indices, model.config.model.modality)
+    model: UtteranceClassifier
+    features: FeatureSet
+    settings: TrainingSettings
+    icl: ICLParams
+    device: torch.device
+    processes: Processes = ALONE
+
+    def __post_init__(self) -> None:
+        self.model.to(self.device)
+        self.processes.copy_from_main(self.model)
+        self.labels = self.model.config.labels
+        self.train_indices = self.features.split("train")
+        self.lengths = lengths_for_batching(self.features, self.train_indices, self.model.config.model.modality)
 
     def batches(self, seed: int, epoch: int) -> list[NDArray[np.int64]]:
         """Return batches of utterances of similar length."""
-        return training_batches(self.train_indices, self.lengths, self.batch_size, seed=seed, epoch=epoch)
+        return training_batches(self.train_indices, self.lengths, self.settings.batch_size, seed=seed, epoch=epoch)
 
     def places(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the batch: it holds places of utterances."""
@@ -101,12 +88,12 @@ class UtteranceTask:
         """Add the gradient of L_ERC + lambda L_ICL of a batch, which all processes compute together."""
         share = self.processes.share(batch)
         # neighbours in one part: they are of similar length
-        parts = [self.features.batch(part) for part in np.array_split(share, min(self.accumulate, len(share)))]
+        parts = np.array_split(share, min(self.settings.accumulate, len(share)))
         labels_B = torch.from_numpy(self.features.labels[batch]).to(self.device)
         losses = backward_in_parts(
             self._run,
             lambda whole_BX: training_loss(self._as_output(whole_BX), labels_B, self.icl),
-            parts,
+            [self.features.batch(part) for part in parts],
             total=len(batch),
             processes=self.processes,
             device=self.device,
@@ -115,7 +102,7 @@ class UtteranceTask:
         return losses
 
     def _run(self, part: Batch) -> Tensor:
-        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
+        with mixed_precision(self.settings.precision, self.device):
             output = self.model(part.to(self.device))
         return torch.cat([output.logits_BC.float(), output.features_BF.float()], dim=1)
 
@@ -130,9 +117,9 @@ class UtteranceTask:
             self.model,
             self.features,
             self.processes.share(indices),
-            batch_size=2 * self.batch_size,
+            batch_size=2 * self.settings.batch_size,
             device=self.device,
-            dtype=self.dtype,
+            precision=self.settings.precision,
         )
         logits_NC = self.processes.gather(torch.from_numpy(own.logits).to(self.device), len(indices))
         return Predictions(indices, logits_NC.cpu().numpy(), self.features.labels[indices])

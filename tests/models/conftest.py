@@ -16,7 +16,7 @@ from torch import Tensor
 
 from erc_core.models.backbones import BertStack, VitStack
 from erc_core.models.batch import Batch
-from erc_core.models.streams import UtteranceClassifier
+from erc_core.models.classifier import UtteranceClassifier
 
 BERT_EPS, VIT_EPS, TORCH_EPS = 1e-12, 1e-6, 1e-5  # of the layer norms: BERT's, timm's, torch's
 
@@ -134,11 +134,11 @@ def classifier(
     start_l, start_v = (0, 0) if jfm.layers == "first" else (len(L) - jfm.n_blocks, len(V) - jfm.n_blocks)
     f_t = f_m = None
     if "T" in modality:
-        f_t = extractor(text_TE, part(weights, "extractor."), EXTRACTOR_HEADS, EXTRACTOR_LAYERS)
+        f_t = extractor(text_TE, part(weights, "text.extractor."), EXTRACTOR_HEADS, EXTRACTOR_LAYERS)
         for n in range(start_l):
             f_t = bert_layer(f_t, L[n], HEADS)
     if "A" in modality:
-        f_m = mel_sequence(mel_FM, part(weights, "patches."), PATCH)
+        f_m = mel_sequence(mel_FM, part(weights, "speech.patches."), PATCH)
         for n in range(start_v):
             f_m = vit_block(f_m, V[n], HEADS)
     for n in range(jfm.n_blocks):
@@ -147,14 +147,14 @@ def classifier(
         elif modality == "A":
             f_m = vit_block(f_m, V[start_v + n], HEADS)
         else:
-            own = part(weights, f"fusion.{n}.")
+            own = part(weights, f"fusion.blocks.{n}.")
             v_read_by_vit, t_read_by_bert = joint_block(f_m, f_t, own, HEADS, V[start_v + n], L[start_l + n])
             # to the letter, what L gives is F_{m->t}, and that is what V reads in the next block
             swapped = jfm.streams == "literal"
             f_m, f_t = (t_read_by_bert, v_read_by_vit) if swapped else (v_read_by_vit, t_read_by_bert)
-    text_logits = None if f_t is None else linear(f_t[0], weights, "text_classifier")
-    mel_cls = None if f_m is None else layer_norm(f_m[0], weights, "mel_norm", VIT_EPS)
-    mel_logits = None if mel_cls is None else linear(mel_cls, weights, "mel_classifier")
+    text_logits = None if f_t is None else linear(f_t[0], weights, "text.classifier")
+    mel_cls = None if f_m is None else layer_norm(f_m[0], weights, "speech.norm", VIT_EPS)
+    mel_logits = None if mel_cls is None else linear(mel_cls, weights, "speech.classifier")
     given = [logits for logits in (text_logits, mel_logits) if logits is not None]
     cls = [vector for vector in (None if f_t is None else f_t[0], mel_cls) if vector is not None]
     return {
@@ -178,13 +178,16 @@ def cross_modal(z_t: Tensor, z_a: Tensor, weights: Weights) -> tuple[Tensor, Ten
 def separate(model: UtteranceClassifier, vit: VitStack, text_TE: Tensor, mel_FM: Tensor) -> dict[str, Tensor | None]:
     """A stand-in for the JFM, for one utterance: text features, a ViT of its own for the mel, and one of three fusions."""
     weights, fusion, count = model.state_dict(), model.config.model.fusion, model.config.model.vit_layers
-    z_t = extractor(text_TE, part(weights, "extractor."), EXTRACTOR_HEADS, EXTRACTOR_LAYERS)
-    f_m = mel_sequence(mel_FM, part(weights, "patches."), PATCH)
+    z_t = extractor(text_TE, part(weights, "text.extractor."), EXTRACTOR_HEADS, EXTRACTOR_LAYERS)
+    f_m = mel_sequence(mel_FM, part(weights, "speech.patches."), PATCH)
     for block in list(vit.vit.blocks)[:count]:
         f_m = vit_block(f_m, block.state_dict(), HEADS)
-    z_a = layer_norm(f_m, weights, "mel_norm", VIT_EPS)
+    z_a = layer_norm(f_m, weights, "speech.norm", VIT_EPS)
     if fusion == "late":
-        text_logits, mel_logits = linear(z_t[0], weights, "text_classifier"), linear(z_a[0], weights, "mel_classifier")
+        text_logits, mel_logits = (
+            linear(z_t[0], weights, "text.classifier"),
+            linear(z_a[0], weights, "speech.classifier"),
+        )
         return {
             "text_logits_BC": text_logits,
             "mel_logits_BC": mel_logits,
@@ -194,9 +197,9 @@ def separate(model: UtteranceClassifier, vit: VitStack, text_TE: Tensor, mel_FM:
     if fusion == "concatenate":
         features = torch.cat([z_t[0], z_a[0]])
     else:
-        z_t_prime, z_a_prime = cross_modal(z_t, z_a, part(weights, "cross_attention."))
+        z_t_prime, z_a_prime = cross_modal(z_t, z_a, part(weights, "fusion.cross_attention."))
         features = torch.cat([sum(sequence) / len(sequence) for sequence in (z_a, z_t, z_a_prime, z_t_prime)])
-    logits = linear(features, weights, "classifier")
+    logits = linear(features, weights, "fusion.classifier")
     return {"text_logits_BC": None, "mel_logits_BC": None, "logits_BC": logits, "features_BF": features}
 
 

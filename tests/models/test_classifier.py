@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import DEPTH, EXTRACTOR_LAYERS, EXTRACTOR_WIDTH, TEXT_WIDTH, WIDTH
+from small_models import DEPTH, EXTRACTOR_LAYERS, EXTRACTOR_WIDTH, TEXT_WIDTH, WIDTH, stacks_from_sizes
 from torch import Tensor
 
 from erc_core.errors import ErcError
+from erc_core.models.augment import Augmentation, Patchout, SpecAugment
 from erc_core.models.batch import Batch, Output
-from erc_core.models.streams import UtteranceClassifier
+from erc_core.models.classifier import UtteranceClassifier
 
 # of the small models of small_models.py; INNER is the feed-forward width
 INNER, EXTRACTOR_INNER, PATCH_AREA, ROWS, COLUMNS, CLASSES = 24, 40, 16, 3, 8, 3
@@ -77,15 +78,25 @@ def test_the_model_is_its_equations(
 
 
 def parts(model: UtteranceClassifier) -> set[str]:
-    return {name.split(".")[0] for name in model.state_dict()}
+    return {".".join(name.split(".")[:2]) for name in model.state_dict()}
 
 
 @pytest.mark.parametrize(
     ("modality", "expected"),
     [
-        ("T", {"extractor", "text_layers", "text_classifier"}),
-        ("A", {"patches", "mel_blocks", "mel_norm", "mel_classifier"}),
-        ("T+A", {"extractor", "text_classifier", "patches", "mel_norm", "mel_classifier", "fusion"}),
+        ("T", {"text.extractor", "text.layers", "text.classifier"}),
+        ("A", {"speech.patches", "speech.layers", "speech.norm", "speech.classifier"}),
+        (
+            "T+A",
+            {
+                "text.extractor",
+                "text.classifier",
+                "speech.patches",
+                "speech.norm",
+                "speech.classifier",
+                "fusion.blocks",
+            },
+        ),
     ],
 )
 def test_a_modality_has_its_own_parts_only(make_small: Callable, modality: str, expected: set[str]):
@@ -111,8 +122,8 @@ def test_features_are_the_vectors_that_the_classifiers_read(make_small: Callable
     model = make_small().model
     output = model(make_batch(TOKENS, FRAMES))
     text_BD, mel_BD = output.features_BF.chunk(2, dim=1)
-    torch.testing.assert_close(model.text_classifier(text_BD), output.text_logits_BC)
-    torch.testing.assert_close(model.mel_classifier(mel_BD), output.mel_logits_BC)
+    torch.testing.assert_close(model.text.classifier(text_BD), output.text_logits_BC)
+    torch.testing.assert_close(model.speech.classifier(mel_BD), output.mel_logits_BC)
 
 
 # ---- exchange between the streams ----
@@ -143,7 +154,7 @@ def test_streams_swap_transformers_after_every_literal_block(make_small: Callabl
     read: list[list[tuple[int, int]]] = []
     for small in (aligned, literal):
         lengths: list[tuple[int, int]] = []
-        for block in small.model.fusion:
+        for block in small.model.fusion.blocks:
             block.register_forward_pre_hook(
                 lambda _, args, own=lengths: own.append((args[0].shape[1], args[2].shape[1]))
             )
@@ -163,21 +174,22 @@ def test_the_layers_asked_for_are_taken(make_small: Callable, layers: str, n_blo
     model, L, V = small.model, small.bert.layers, list(small.vit.vit.blocks)
     assert len(L) == len(V) == DEPTH
     start = 0 if layers == "first" else DEPTH - n_blocks
-    assert [id(block.L) for block in model.fusion] == [id(layer) for layer in L[start : start + n_blocks]]
-    assert [id(block.V) for block in model.fusion] == [id(block) for block in V[start : start + n_blocks]]
+    assert [id(block.L) for block in model.fusion.blocks] == [id(layer) for layer in L[start : start + n_blocks]]
+    assert [id(block.V) for block in model.fusion.blocks] == [id(block) for block in V[start : start + n_blocks]]
     # those before run unimodally, in their order; those after are not part of the model
-    assert [id(layer) for layer in model.text_layers] == [id(layer) for layer in L[:start]]
-    assert [id(block) for block in model.mel_blocks] == [id(block) for block in V[:start]]
+    assert [id(layer) for layer in model.text.layers] == [id(layer) for layer in L[:start]]
+    assert [id(block) for block in model.speech.layers] == [id(block) for block in V[:start]]
 
 
 @pytest.mark.parametrize("layers", ["first", "last"])
 def test_one_modality_takes_its_layers_alike(make_small: Callable, layers: str):
     used = slice(0, 2) if layers == "first" else slice(0, DEPTH)
     text, mel = (make_small(modality=modality, layers=layers) for modality in ("T", "A"))
-    assert [id(layer) for layer in text.model.text_layers] == [id(layer) for layer in text.bert.layers[used]]
-    assert [id(block) for block in mel.model.mel_blocks] == [id(block) for block in list(mel.vit.vit.blocks)[used]]
-    assert len(text.model.mel_blocks) == len(text.model.fusion) == 0
-    assert len(mel.model.text_layers) == len(mel.model.fusion) == 0
+    assert [id(layer) for layer in text.model.text.layers] == [id(layer) for layer in text.bert.layers[used]]
+    assert [id(block) for block in mel.model.speech.layers] == [id(block) for block in list(mel.vit.vit.blocks)[used]]
+    assert text.model.speech is None
+    assert mel.model.text is None
+    assert len(text.model.fusion.blocks) == len(mel.model.fusion.blocks) == 0
 
 
 def test_first_and_last_layers_give_different_results(make_small: Callable, make_batch: Callable):
@@ -192,6 +204,16 @@ def test_more_blocks_than_layers(make_small: Callable, modality: str):
         make_small(modality=modality, n_blocks=5)
 
 
+@pytest.mark.parametrize(("modality", "other"), [("T", "vit"), ("A", "bert")])
+def test_one_modality_asks_nothing_of_the_layers_of_the_other(make_small: Callable, modality: str, other: str):
+    bert, vit = stacks_from_sizes()
+    if other == "vit":
+        vit.vit.blocks = vit.vit.blocks[:1]
+    else:
+        del bert.layers[1:]
+    assert make_small((bert, vit), modality=modality, n_blocks=2).model.config.jfm.n_blocks == 2
+
+
 # ---- frozen ----
 
 
@@ -202,7 +224,7 @@ def test_frozen_freezes_the_transformer_layers_and_nothing_else(
     make_small: Callable, modality: str, tied: bool, layers: str
 ):
     model = make_small(modality=modality, frozen=True, tied=tied, layers=layers).model
-    of_layers = ("text_layers.", "mel_blocks.", ".V.", ".L.", ".V_text_to_mel.", ".L_text_to_mel.")
+    of_layers = ("text.layers.", "speech.layers.", ".V.", ".L.", ".V_text_to_mel.", ".L_text_to_mel.")
     for name, parameter in model.named_parameters():
         is_layer = name.startswith(of_layers[:2]) or any(part in name for part in of_layers[2:])
         assert parameter.requires_grad != is_layer, name
@@ -216,7 +238,11 @@ def test_frozen_layers_pass_gradients_on_and_keep_none(make_small: Callable, mak
         if not parameter.requires_grad:
             assert parameter.grad is None, name
     # what lies behind the frozen layers learns through them
-    for parameter in (model.extractor.enter.weight, model.patches.projection.weight, model.fusion[0].v_JD):
+    for parameter in (
+        model.text.extractor.enter.weight,
+        model.speech.patches.projection.weight,
+        model.fusion.blocks[0].v_JD,
+    ):
         assert (parameter.grad != 0).any()
 
 
@@ -232,9 +258,10 @@ def test_nothing_is_frozen_by_default(make_small: Callable):
 def test_missing_speech_gives_finite_outputs_and_gradients(
     make_small: Callable, make_batch: Callable, frames: list[int], switches: dict[str, Any]
 ):
-    model, batch = make_small(**switches).model.train(), make_batch([3, 5, 2], frames)
-    if model.has_mel:
-        model.patches.patchout = 0.9  # a clip may lose every patch that it has
+    # a clip may lose every patch that it has
+    augmentation = Augmentation(SpecAugment(0.0, 0.0, 0), Patchout(0.9))
+    model = make_small(**switches, augmentation=augmentation).model.train()
+    batch = make_batch([3, 5, 2], frames)
     output = model(batch)
     for name, tensor in outputs(output).items():
         assert tensor is None or torch.isfinite(tensor).all(), name
@@ -330,6 +357,31 @@ def test_every_parameter_gets_a_gradient(make_small: Callable, make_batch: Calla
                 assert (rows > 0).any(), name
             else:
                 assert (rows > 0).all(), name
+
+
+@pytest.mark.parametrize("switches", [{"layers": "last"}, {"fusion": "late"}, {"fusion": "cfa"}], ids=name_of)
+def test_the_layers_of_both_streams_come_first_among_the_parameters(make_small: Callable, switches: dict[str, Any]):
+    # the order in which the norm of the gradient is summed
+    model = make_small(**switches).model
+    names = [".".join(name.split(".")[:2]) for name, _ in model.named_parameters()]
+    first = [name for name in ("text.layers", "speech.layers") if name in names]
+    rest = [name for name in dict.fromkeys(names) if name not in first]
+    assert list(dict.fromkeys(names)) == first + rest
+    modules = [name.split(".")[0] for name in rest]
+    assert modules == sorted(modules, key=("text", "speech", "fusion").index)
+    assert [id(weight) for weight in model.parameters()] == [id(weight) for _, weight in model.named_parameters()]
+    assert len({id(weight) for weight in model.parameters()}) == len(names)
+
+
+@pytest.mark.parametrize("modality", ["T", "A", "T+A"])
+def test_weights_are_drawn_for_the_text_then_for_the_speech_then_for_the_fusion(make_small: Callable, modality: str):
+    # with the same seed, what is drawn before a part does not depend on what comes after it
+    both, one = (make_small(modality=each, seed=3, dtype=torch.float32, fresh=True).model for each in ("T+A", modality))
+    if one.text:
+        assert torch.equal(one.text.extractor.enter.weight, both.text.extractor.enter.weight)
+        assert torch.equal(one.text.classifier.weight, both.text.classifier.weight)
+    else:
+        assert not torch.equal(one.speech.classifier.weight, both.speech.classifier.weight)
 
 
 # ---- padding ----

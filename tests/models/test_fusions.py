@@ -6,7 +6,7 @@ What holds for every model, padding, missing speech, gradients and sizes among i
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -27,11 +27,13 @@ from torch import Tensor, nn
 from erc_core.errors import ErcError
 from erc_core.models.backbones import make_bert, make_vit
 from erc_core.models.batch import Batch, Output
-from erc_core.models.build import make_classifier
-from erc_core.models.classifier import JFMClassifier
+from erc_core.models.classifier import make_classifier
 from erc_core.models.fusions.cfa import CFAFusion
 from erc_core.models.fusions.concatenate import ConcatenateFusion
+from erc_core.models.fusions.jfm import JFM
 from erc_core.models.fusions.late import LateFusion
+from erc_core.models.fusions.registry import FUSIONS
+from erc_core.params.model import ModelParams
 
 SEPARATE = ["late", "cfa", "concatenate"]
 TOKENS, FRAMES = [5, 2, 7, 3], [30, 0, 9, 3]  # the longest clip, none, partial patches, shorter than a patch
@@ -111,12 +113,12 @@ def test_late_fusion_streams_never_hear_of_each_other(make_small: Callable, make
 def test_late_fusion_is_not_the_jfm_without_joint_vectors(make_small: Callable):
     # `w/o JFM` has no BERT and a ViT of its own; `w/o v_j` keeps the N layers of both
     late, without_joint = (
-        {name.split(".")[0] for name in make_small(**switches).model.state_dict()}
+        {".".join(name.split(".")[:2]) for name in make_small(**switches).model.state_dict()}
         for switches in ({"fusion": "late"}, {"joint_len": 0})
     )
-    shared = {"extractor", "patches", "mel_norm", "text_classifier", "mel_classifier"}
-    assert late == shared | {"mel_blocks"}
-    assert without_joint == shared | {"fusion"}
+    shared = {"text.extractor", "speech.patches", "speech.norm", "text.classifier", "speech.classifier"}
+    assert late == shared | {"speech.layers"}
+    assert without_joint == shared | {"fusion.blocks"}
 
 
 @pytest.mark.parametrize(("fusion", "vectors"), [("concatenate", 2), ("cfa", 4)])
@@ -160,16 +162,21 @@ def test_cross_modal_attention_carries_each_stream_into_the_other(make_small: Ca
 
 @pytest.mark.parametrize(
     ("fusion", "kind"),
-    [("jfm", JFMClassifier), ("late", LateFusion), ("cfa", CFAFusion), ("concatenate", ConcatenateFusion)],
+    [("jfm", JFM), ("late", LateFusion), ("cfa", CFAFusion), ("concatenate", ConcatenateFusion)],
 )
 def test_the_fusion_asked_for_is_made(make_small: Callable, fusion: str, kind: type):
-    assert type(make_small(fusion=fusion).model) is kind
+    assert type(make_small(fusion=fusion).model.fusion) is kind
+
+
+def test_every_fusion_has_a_name_in_the_schema_and_a_class():
+    names = get_args(ModelParams.model_fields["fusion"].annotation)
+    assert tuple(FUSIONS) == names
 
 
 @pytest.mark.parametrize("vit_layers", [None, 1, DEPTH])
 def test_the_first_blocks_of_the_vit_are_taken(make_small: Callable, vit_layers: int | None):
     small = make_small(fusion="late", vit_layers=vit_layers)
-    assert [id(block) for block in small.model.mel_blocks] == [
+    assert [id(block) for block in small.model.speech.layers] == [
         id(block) for block in list(small.vit.vit.blocks)[:vit_layers]
     ]
 
@@ -184,8 +191,8 @@ def test_frozen_freezes_the_blocks_of_the_vit_and_nothing_else(make_small: Calla
     model = make_small(fusion=fusion, frozen=True).model
     model(make_batch(TOKENS, FRAMES)).logits_BC.square().sum().backward()
     for name, parameter in model.named_parameters():
-        assert parameter.requires_grad != name.startswith("mel_blocks."), name
-        assert (parameter.grad is None) == name.startswith("mel_blocks."), name
+        assert parameter.requires_grad != name.startswith("speech.layers."), name
+        assert (parameter.grad is None) == name.startswith("speech.layers."), name
 
 
 @pytest.mark.parametrize("fusion", SEPARATE)
@@ -195,10 +202,10 @@ def test_pretrained_weights_go_through(tmp_path: Any, make_batch: Callable, fusi
     vit = make_vit(pretrained(save_vit(tmp_path / "vit")), "vit", PATCH)
     weights = {name: tensor.clone() for name, tensor in vit.vit.state_dict().items()}
     model = make_classifier(make_config(bert, vit, fusion=fusion), bert, vit).eval()
-    assert len(model.mel_blocks) == DEPTH
-    for name, tensor in model.mel_blocks.state_dict().items():
+    assert len(model.speech.layers) == DEPTH
+    for name, tensor in model.speech.layers.state_dict().items():
         assert torch.equal(tensor, weights[f"blocks.{name}"]), name
-    assert torch.equal(model.mel_norm.weight, weights["norm.weight"])
+    assert torch.equal(model.speech.norm.weight, weights["norm.weight"])
     output: Output = model(make_batch(TOKENS, FRAMES, dtype=torch.float32))
     assert torch.isfinite(output.logits_BC).all()
 

@@ -8,8 +8,8 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
+from erc_core.models.augment import Augmentation, Patchout, SpecAugment
 from erc_core.models.patches import MelPatchEmbedding
-from erc_core.models.spec_augment import SpecAugment
 
 WIDTH, PATCH = 16, 8
 
@@ -25,8 +25,16 @@ def make_vit(img_size: int | tuple[int, int] = 32, **more: object) -> VisionTran
     return vit.double()
 
 
-def embed(vit: VisionTransformer, n_mels: int, max_frames: int) -> MelPatchEmbedding:
-    return MelPatchEmbedding(vit, n_mels, max_frames).double()
+def embed(
+    vit: VisionTransformer,
+    n_mels: int,
+    max_frames: int,
+    *,
+    patchout: float = 0.0,
+    spec_augment: SpecAugment | None = None,
+) -> MelPatchEmbedding:
+    augmentation = Augmentation(spec_augment or SpecAugment(0.0, 0.0, 0), Patchout(patchout))
+    return MelPatchEmbedding(vit, n_mels, max_frames, augmentation).double()
 
 
 def clip(frames: int, n_mels: int, seed: int = 0) -> Tensor:
@@ -177,10 +185,9 @@ def test_the_cls_comes_first_and_does_not_depend_on_the_clip():
 
 @pytest.mark.parametrize(("patchout", "kept"), [(0.0, 15), (0.2, 12), (0.5, 8), (0.99, 1)])
 def test_patchout_leaves_whole_positions_out_of_training(patchout: float, kept: int):
-    patches, lengths = embed(make_vit(), 24, 40), torch.tensor([40, 9, 0])
+    patches, lengths = embed(make_vit(), 24, 40, patchout=patchout), torch.tensor([40, 9, 0])
     mel = torch.cat([clip(40, 24, seed) for seed in range(3)])
     whole, whole_mask = patches.eval()(mel, lengths)
-    patches.patchout = patchout
     torch.manual_seed(0)
     some, some_mask = patches.train()(mel, lengths)
     assert some.shape == (3, 1 + kept, WIDTH)
@@ -195,8 +202,7 @@ def test_patchout_leaves_whole_positions_out_of_training(patchout: float, kept: 
 
 
 def test_patchout_is_drawn_anew_for_each_batch_and_follows_the_seed():
-    patches, mel, length = embed(make_vit(), 24, 40).train(), clip(40, 24), torch.tensor([40])
-    patches.patchout = 0.5
+    patches, mel, length = embed(make_vit(), 24, 40, patchout=0.5).train(), clip(40, 24), torch.tensor([40])
     torch.manual_seed(0)
     first, second = patches(mel, length)[0], patches(mel, length)[0]
     assert not torch.equal(first, second)
@@ -205,11 +211,10 @@ def test_patchout_is_drawn_anew_for_each_batch_and_follows_the_seed():
 
 
 def test_patchout_is_off_in_evaluation_and_no_part_of_the_weights():
-    patches, mel, length = embed(make_vit(), 24, 40).eval(), clip(40, 24), torch.tensor([40])
-    before, names = patches(mel, length)[0], set(patches.state_dict())
-    patches.patchout = 0.5
-    assert torch.equal(patches(mel, length)[0], before)
-    assert set(patches.state_dict()) == names
+    plain, patches = embed(make_vit(), 24, 40).eval(), embed(make_vit(), 24, 40, patchout=0.5).eval()
+    mel, length = clip(40, 24), torch.tensor([40])
+    assert torch.equal(patches(mel, length)[0], plain(mel, length)[0])
+    assert set(patches.state_dict()) == set(plain.state_dict())
 
 
 # ---- SpecAugment ----
@@ -217,13 +222,14 @@ def test_patchout_is_off_in_evaluation_and_no_part_of_the_weights():
 
 def test_training_hides_bands_of_the_standardised_clip():
     mel, lengths = torch.cat([clip(40, 24, seed) for seed in range(3)]), torch.tensor([40, 9, 0])
-    patches, augment = embed(make_vit(), 24, 40), SpecAugment(0.5, 0.5, 1)
-    patches.set_statistics(torch.linspace(-9, -2, 24), torch.linspace(0.5, 4, 24))
+    augment = SpecAugment(0.5, 0.5, 1)
+    plain, patches = embed(make_vit(), 24, 40), embed(make_vit(), 24, 40, spec_augment=augment)
+    for embedding in (plain, patches):
+        embedding.set_statistics(torch.linspace(-9, -2, 24), torch.linspace(0.5, 4, 24))
     torch.manual_seed(0)
     # what is hidden is filled with each bin's mean, as padding is
     hidden = augment(torch.ones_like(mel), lengths) == 0
-    expected, expected_mask = patches(torch.where(hidden, patches.mean, mel), lengths)
-    patches.spec_augment = augment
+    expected, expected_mask = plain(torch.where(hidden, plain.mean, mel), lengths)
     torch.manual_seed(0)
     sequence, mask = patches.train()(mel, lengths)
     torch.testing.assert_close(sequence, expected, rtol=0, atol=1e-12)
@@ -232,11 +238,14 @@ def test_training_hides_bands_of_the_standardised_clip():
 
 
 def test_spec_augment_is_off_in_evaluation_and_no_part_of_the_weights():
-    patches, mel, length = embed(make_vit(), 24, 40).eval(), clip(40, 24), torch.tensor([40])
-    before, names = patches(mel, length)[0], set(patches.state_dict())
-    patches.spec_augment = SpecAugment(0.5, 0.5, 2)
-    assert torch.equal(patches(mel, length)[0], before)
-    assert set(patches.state_dict()) == names
+    plain = embed(make_vit(), 24, 40).eval()
+    patches, mel, length = (
+        embed(make_vit(), 24, 40, spec_augment=SpecAugment(0.5, 0.5, 2)).eval(),
+        clip(40, 24),
+        torch.tensor([40]),
+    )
+    assert torch.equal(patches(mel, length)[0], plain(mel, length)[0])
+    assert set(patches.state_dict()) == set(plain.state_dict())
 
 
 # ---- standardisation and what fills up ----

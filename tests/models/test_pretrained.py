@@ -31,8 +31,7 @@ from transformers import AutoConfig, AutoModel, BertConfig, BertForMaskedLM, Ber
 
 from erc_core.errors import ErcError
 from erc_core.models.backbones import BertStack, VitStack, make_bert, make_vit, vit_from_architecture
-from erc_core.models.build import make_classifier
-from erc_core.models.streams import UtteranceClassifier
+from erc_core.models.classifier import UtteranceClassifier, make_classifier
 from erc_core.params.backbones import PretrainedTextEncoder
 from erc_core.text.encoder import make_text_encoder
 
@@ -172,11 +171,11 @@ def test_the_model_holds_what_the_folders_hold(bert_folder: Path, vit_folder: Pa
     model = build(
         make_bert(pretrained(bert_folder), BERT_KEY), make_vit(pretrained(vit_folder), VIT_KEY, PATCH), layers=layers
     )
-    for n, block in enumerate(model.fusion):
+    for n, block in enumerate(model.fusion.blocks):
         assert_equal(block.L, of_bert, f"encoder.layer.{start + n}.")
         assert_equal(block.V, of_vit, f"blocks.{start + n}.")
-    assert_equal(model.mel_norm, of_vit, "norm.")
-    patches, rows, columns = model.patches, 3, 8
+    assert_equal(model.speech.norm, of_vit, "norm.")
+    patches, rows, columns = model.speech.patches, 3, 8
     kernel = of_vit["patch_embed.proj.weight"]
     torch.testing.assert_close(patches.projection.weight[:, 0].transpose(1, 2), kernel.sum(dim=1), rtol=0, atol=1e-6)
     assert torch.equal(patches.projection.bias, of_vit["patch_embed.proj.bias"])

@@ -4,8 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from erc_core.peers.dialogue_rnn import DialogueRNN
-from erc_core.peers.stacked import StackedGRUCell
+from erc_core.peers.dialogue_rnn import DialogueRNN, StackedGRUCell
 
 WIDTH = 3
 # lengths 5, 1 and 3; the second speaker of the last dialogue is silent for long, the first has an index of 2

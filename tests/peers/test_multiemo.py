@@ -9,12 +9,9 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor
 
-from erc_core.inference.dialogues import DialogueBatch, DialogueOutput
+from erc_core.inference.dialogues import DialogueBatch, DialogueOutput, DialogueShapes
 from erc_core.params.peers import MultiEmoParams
-from erc_core.peers.multiattn import MultiAttn, MultiAttnLayer
-from erc_core.peers.multiemo import MultiEMO
-from erc_core.peers.soft_hgr import soft_hgr_loss
-from erc_core.peers.swfc import class_weights, swfc_loss
+from erc_core.peers.multiemo import MultiAttn, MultiAttnLayer, MultiEMO, class_weights, soft_hgr_loss, swfc_loss
 
 TEXT, SPEECH, WIDTH, HEADS = 6, 10, 8, 2
 COUNTS = [40, 10, 25, 0]  # train lacks the last class
@@ -41,7 +38,7 @@ VALUES = {
 def make_model(modality: str = "T+A", *, seed: int = 0, **values: float) -> MultiEMO:
     torch.manual_seed(seed)
     params = MultiEmoParams.model_validate(VALUES | values)
-    return MultiEMO(params, modality=modality, text_width=TEXT, speech_width=SPEECH, class_counts=COUNTS)
+    return MultiEMO(params, DialogueShapes(modality, TEXT, SPEECH, COUNTS))
 
 
 def make_batch(lengths: Sequence[int] = (4, 1, 6), *, longest: int | None = None, seed: int = 0) -> DialogueBatch:
@@ -62,7 +59,7 @@ def make_batch(lengths: Sequence[int] = (4, 1, 6), *, longest: int | None = None
     return DialogueBatch(
         text_BUE=text,
         speech_BUS=torch.where(heard[..., None] | (speakers < 0)[..., None], speech, 0.0),
-        heard_BU=heard,
+        has_speech_BU=heard,
         utterances_B=torch.tensor(lengths),
         speakers_BU=speakers,
         labels_BU=labels,
@@ -157,7 +154,7 @@ def test_a_dialogue_is_what_it_is_alone(modality: str):
         alone = DialogueBatch(
             **{
                 name: getattr(batch, name)[b : b + 1, :length]
-                for name in ("text_BUE", "speech_BUS", "heard_BU", "speakers_BU", "labels_BU", "index_BU")
+                for name in ("text_BUE", "speech_BUS", "has_speech_BU", "speakers_BU", "labels_BU", "index_BU")
             },
             utterances_B=batch.utterances_B[b : b + 1],
         )
@@ -246,7 +243,9 @@ def edge(name: str) -> DialogueBatch:
     if name == "class that train lacks":
         return replace(batch, labels_BU=torch.where(batch.mask_BU, 3, -1))
     if name == "no speech":
-        return replace(batch, speech_BUS=torch.zeros_like(batch.speech_BUS), heard_BU=torch.zeros_like(batch.heard_BU))
+        return replace(
+            batch, speech_BUS=torch.zeros_like(batch.speech_BUS), has_speech_BU=torch.zeros_like(batch.has_speech_BU)
+        )
     return batch
 
 

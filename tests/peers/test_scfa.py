@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from small_models import randomize
 from torch import Tensor, nn
 
-from erc_core.inference.dialogues import DialogueBatch
+from erc_core.inference.dialogues import DialogueBatch, DialogueShapes
 from erc_core.params.peers import ScfaParams
 from erc_core.peers.scfa import SCFA, speaker_masks
 
@@ -36,7 +36,7 @@ UNHEARD = [[3], [1], [], [0], [0, 1, 2], [1]]
 def make(modality: str = "T+A", **values: float) -> SCFA:
     torch.manual_seed(0)
     params = ScfaParams.model_validate(VALUES | values)
-    system = SCFA(params, modality=modality, text_width=TEXT, speech_width=SPEECH, n_labels=LABELS).double()
+    system = SCFA(params, DialogueShapes(modality, TEXT, SPEECH, [1] * LABELS)).double()
     randomize(system)
     return system.eval()
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from erc_core.peers.soft_hgr import soft_hgr_loss
+from erc_core.peers.multiemo import soft_hgr_loss
 
 
 def pairs(samples: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pytorch_metric_learning.losses import SupConLoss
 from torch import Tensor
 
-from erc_core.peers.swfc import class_weights, swfc_loss
+from erc_core.peers.multiemo import class_weights, swfc_loss
 
 LABELS = torch.tensor([0, 1, 0, 2, 1, 0, 3, 1])  # 2 and 3 are alone in the batch
 WEIGHTS = torch.tensor([0.1, 0.2, 0.3, 0.4])

@@ -2,8 +2,8 @@ import pytest
 import torch
 from made_up_features import EMOTIONS
 
+from erc_core.inference.dialogues import DialogueFeatures
 from erc_core.inference.feature_set import FeatureSet
-from erc_core.peers.task import DialogueFeatures
 from erc_core.study.points import points_of, settings_of
 from erc_core.study.train import Corpus, train_point
 from erc_core.training.checkpoint import Checkpoint
@@ -44,3 +44,25 @@ def test_a_point_of_each_kind_trains_to_scores_costs_and_predictions(made_up, ma
     again = train_point(params, made_up, point, settings, 1, CPU, checkpoint)
     assert torch.equal(torch.from_numpy(again.predictions.logits), torch.from_numpy(outcome.predictions.logits))
     assert again.run.best_epoch == outcome.run.best_epoch
+
+
+@pytest.mark.parametrize("variant", ["full", "scfa", "multiemo"])
+def test_a_peer_is_trained_at_its_own_rate_and_everything_else_as_section_train_says(
+    made_up, make_params, monkeypatch, variant
+):
+    class LookedError(Exception):
+        pass
+
+    def look(task, settings, checkpoint, **_):
+        raise LookedError(settings)
+
+    monkeypatch.setattr("erc_core.study.train.train_model", look)
+    params = make_params(train__lr=0.5, train__weight_decay=0.25, backbones__tiny__bert__depth=5, train__seed=7)
+    own = settings_of(params, variant)
+    with pytest.raises(LookedError) as caught:
+        train_point(params, made_up, points_of(params.study, variant)[0], own, 3, CPU, Checkpoint("run"))
+    (settings,) = caught.value.args
+    section = own or params.train
+    assert (settings.lr, settings.weight_decay, settings.epochs) == (section.lr, section.weight_decay, section.epochs)
+    assert settings.seed == 3
+    assert (settings.batch_size, settings.patience) == (params.train.batch_size, params.train.patience)

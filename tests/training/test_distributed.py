@@ -24,16 +24,14 @@ from erc_core.inference.feature_set import FeatureSet
 from erc_core.models.batch import Output
 from erc_core.params.load import load_params
 from erc_core.params.model import ICLParams
-from erc_core.params.training import resolve_training
 from erc_core.study.forks import run_in_forks
 from erc_core.training.accumulate import backward_in_parts
-from erc_core.training.build import build_model
+from erc_core.training.build import make_task
 from erc_core.training.checkpoint import Checkpoint
-from erc_core.training.icl import icl_loss
-from erc_core.training.loop import Trainer, seed_everything
-from erc_core.training.losses import training_loss
+from erc_core.training.loop import Trainer
+from erc_core.training.losses import icl_loss, training_loss
 from erc_core.training.processes import ALONE, join_processes
-from erc_core.training.task import UtteranceTask
+from erc_core.training.settings import training_settings
 from stages import train
 
 pytestmark = pytest.mark.slow
@@ -94,12 +92,9 @@ def features(corpus):
 
 
 def make_trainer(features, params, processes, name="run"):
-    seed_everything(params.train.seed)
-    model = build_model(params, list(EMOTIONS), features, params.train.seed)
-    resolved = resolve_training(params.train, params.selected_backbone.training)
-    shared = {"train": params.train, "resolved": resolved, "device": CPU, "processes": processes}
-    task = UtteranceTask(model, features, icl=params.icl, **shared)
-    return Trainer(task, checkpoint=Checkpoint(name), quiet=True, **shared)
+    settings = training_settings(params, CPU)
+    task = make_task(params, list(EMOTIONS), features, settings, CPU, processes)
+    return Trainer(task, settings, Checkpoint(name), processes=processes, quiet=True)
 
 
 def fit(features, params, processes, name="run"):
@@ -187,7 +182,7 @@ def test_an_interrupted_run_of_two_processes_ends_as_an_unbroken_one(features, m
 def test_every_process_starts_with_the_weights_of_the_main_one(features, make_params):
     def work(processes):
         trainer = make_trainer(features, make_params(train__seed=processes.rank), processes)
-        return trainer.model.text_classifier.weight.detach().numpy()
+        return trainer.model.text.classifier.weight.detach().numpy()
 
     main, other = together(2, work)
     assert np.array_equal(main, other)
@@ -273,7 +268,7 @@ def test_a_loss_that_is_not_finite_ends_every_process(features, make_params):
         trainer = make_trainer(features, make_params(), processes)
         if processes.rank == 1:
             with torch.no_grad():
-                trainer.model.text_classifier.weight.fill_(torch.nan)
+                trainer.model.text.classifier.weight.fill_(torch.nan)
         with pytest.raises(ErcError, match="not finite at epoch 1, step 1") as error:
             trainer.fit()
         return str(error.value)

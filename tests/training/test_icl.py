@@ -10,7 +10,7 @@ from pytorch_metric_learning.distances import DotProductSimilarity
 from pytorch_metric_learning.losses import SupConLoss
 from torch import Tensor
 
-from erc_core.training.icl import icl_loss
+from erc_core.training.losses import icl_loss
 
 LABELS = torch.tensor([0, 1, 0, 2, 1, 0, 3, 1])  # 2 and 3 are alone in the batch
 

@@ -1,17 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from made_up_features import EMOTIONS, write_features
+from made_up_features import EMOTIONS, N_MELS, write_features
 
 from erc_core.errors import ErcError
 from erc_core.inference.feature_set import FeatureSet
-from erc_core.inference.precision import autocast_dtype
-from erc_core.inference.predict import predict
-from erc_core.params.training import resolve_training
-from erc_core.training.build import build_model, max_mel_frames
+from erc_core.inference.predict import predict, resolve_precision
+from erc_core.training.build import make_task, max_mel_frames
 from erc_core.training.checkpoint import Checkpoint, run_key
-from erc_core.training.loop import Trainer, seed_everything
-from erc_core.training.task import UtteranceTask
+from erc_core.training.loop import Trainer, count_parameters, train_model
+from erc_core.training.settings import training_settings
 
 CPU = torch.device("cpu")
 
@@ -21,13 +19,11 @@ def _scratch(tmp_path, monkeypatch):
     monkeypatch.setenv("ERC_SCRATCH", str(tmp_path / "scratch"))
 
 
-def make_trainer(corpus, params, name="run"):
-    seed_everything(params.train.seed)
+def make_trainer(corpus, params, name="run", **options):
     features = FeatureSet(corpus, EMOTIONS, how="memory")
-    model = build_model(params, list(EMOTIONS), features, params.train.seed)
-    resolved = resolve_training(params.train, params.selected_backbone.training)
-    task = UtteranceTask(model, features, train=params.train, resolved=resolved, icl=params.icl, device=CPU)
-    return Trainer(task, train=params.train, resolved=resolved, device=CPU, checkpoint=Checkpoint(name))
+    settings = training_settings(params, CPU)
+    task = make_task(params, list(EMOTIONS), features, settings, CPU)
+    return Trainer(task, settings, Checkpoint(name), **options)
 
 
 @pytest.mark.parametrize("modality", ["T", "A", "T+A"])
@@ -106,7 +102,7 @@ def test_the_first_best_epoch_is_chosen_and_its_weights_kept(corpus, make_params
 def test_a_loss_that_is_not_finite_names_its_step(corpus, make_params):
     trainer = make_trainer(corpus, make_params())
     with torch.no_grad():
-        trainer.model.text_classifier.weight.fill_(torch.nan)
+        trainer.model.text.classifier.weight.fill_(torch.nan)
     with pytest.raises(ErcError, match=r"epoch 1, step 1.*train\.lr"):
         trainer.fit()
 
@@ -124,8 +120,8 @@ def test_predictions_come_back_in_the_order_asked_for(corpus, make_params):
 
 def test_bfloat16_trains_too(corpus, make_params):
     params = make_params(train__precision="bfloat16", train__epochs=2)
-    assert autocast_dtype("bfloat16", CPU) == torch.bfloat16
-    assert autocast_dtype("auto", CPU) == torch.float32
+    assert resolve_precision("bfloat16", CPU) == "bfloat16"
+    assert resolve_precision("auto", CPU) == "float32"
     trained = make_trainer(corpus, params).fit()
     assert np.isfinite([row.train_loss for row in trained.history]).all()
     assert all(weight.dtype == torch.float32 for weight in trained.weights.values() if weight.is_floating_point())
@@ -142,3 +138,57 @@ def test_text_alone_needs_no_audio(tmp_path, make_params):
     write_features(folder, {"train": 30, "dev": 9, "test": 9}, audio=False)
     trained = make_trainer(folder, make_params(model__modality="T", train__epochs=2)).fit()
     assert len(trained.history) == 2
+
+
+def test_every_epoch_is_handed_on_as_it_ends_and_an_interrupted_run_hands_on_its_earlier_ones(
+    corpus, make_params, monkeypatch
+):
+    params = make_params(train__epochs=3)
+    seen = []
+
+    def look(history):
+        seen.append([row.epoch for row in history])
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_trainer(corpus, params, on_epoch=look).fit()
+    trained = make_trainer(corpus, params, on_epoch=look).fit()
+    assert seen == [[1], [1, 2], [1, 2], [1, 2, 3]]
+    assert [row.epoch for row in trained.history] == [1, 2, 3]
+
+
+def test_a_trained_model_has_the_weights_of_the_chosen_epoch(corpus, make_params):
+    trainer = make_trainer(corpus, make_params(train__epochs=6, train__lr=0.05))
+    trained = train_model(trainer.task, trainer.settings, trainer.checkpoint, quiet=True)
+    assert all(torch.equal(weight, trained.weights[name]) for name, weight in trainer.model.state_dict().items())
+    assert trained.seconds_per_epoch == pytest.approx(trained.seconds / len(trained.history))
+
+
+def test_augmentation_acts_in_training_and_not_in_prediction(corpus, make_params):
+    params = make_params(train__patchout=0.5, train__freq_mask=0.3, train__time_mask=0.3, train__masks=1)
+    model = make_trainer(corpus, params).task.model
+    patches = model.speech.patches
+    assert (patches.patchout.share, patches.spec_augment.freq_mask, patches.spec_augment.time_mask) == (0.5, 0.3, 0.3)
+    assert patches.spec_augment.masks == 1
+    trainer = make_trainer(corpus, params)
+    first, second = (trainer.task.predict("dev").logits for _ in range(2))
+    assert np.array_equal(first, second)
+    plain = make_trainer(corpus, make_params(train__patchout=0.0, train__freq_mask=0.0, train__time_mask=0.0))
+    assert np.array_equal(plain.task.predict("dev").logits, first)
+
+
+def test_frozen_parameters_are_counted_apart(corpus, make_params):
+    model = make_trainer(corpus, make_params(jfm__frozen=True)).model
+    parameters, trained = count_parameters(model)
+    frozen = sum(
+        weight.numel() for weight in (*model.fusion.blocks[0].V.parameters(), *model.fusion.blocks[0].L.parameters())
+    )
+    assert (parameters, trained) == (sum(weight.numel() for weight in model.parameters()), parameters - frozen)
+
+
+def test_a_model_standardises_the_mel_with_the_statistics_of_the_corpus(corpus, make_params, monkeypatch):
+    statistics = torch.linspace(-1, 1, N_MELS), torch.linspace(0.5, 2, N_MELS)
+    monkeypatch.setattr(FeatureSet, "mel_statistics", property(lambda _: statistics))
+    patches = make_trainer(corpus, make_params()).model.speech.patches
+    assert torch.equal(torch.stack([patches.mean, patches.std]), torch.stack(statistics))

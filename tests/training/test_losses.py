@@ -6,8 +6,7 @@ from sklearn.metrics import log_loss
 
 from erc_core.models.batch import Output
 from erc_core.params.model import ICLParams
-from erc_core.training.icl import icl_loss
-from erc_core.training.losses import training_loss
+from erc_core.training.losses import icl_loss, training_loss
 
 LABELS = torch.tensor([0, 2, 1, 2, 0, 1])
 

@@ -3,23 +3,21 @@
 import torch
 from torch import nn
 
-from erc_core.models.backbones import VitStack
-from erc_core.models.batch import Batch, Output
+from erc_core.models.backbones import BertStack, VitStack
+from erc_core.models.batch import Output
 from erc_core.models.config import ModelConfig
-from erc_core.models.fusions.separate import SeparateVit
+from erc_core.models.fusions.fusion import Fusion
+from erc_core.models.streams import Encoded
 
 
-class ConcatenateFusion(SeparateVit):
+class ConcatenateFusion(Fusion):
     """One classifier on the text features' CLS beside the ViT's CLS."""
 
-    def __init__(self, config: ModelConfig, vit: VitStack) -> None:
-        """Make the model; see SeparateVit."""
-        super().__init__(config, vit, classifiers=False)
-        self.classifier = nn.Linear(2 * self.width, len(config.labels))
+    def __init__(self, config: ModelConfig, bert: BertStack, vit: VitStack) -> None:
+        super().__init__(config, bert, vit)
+        self.classifier = nn.Linear(2 * vit.width, len(config.labels))
 
-    def forward(self, batch: Batch) -> Output:
-        """Classify a batch; see UtteranceClassifier."""
-        f_t_BTD, _ = self.read_text(batch)
-        f_m_BPD, _ = self.read_mel(batch, cls_only=True)
-        features_BF = torch.cat([f_t_BTD[:, 0], self.mel_norm(f_m_BPD[:, 0])], dim=1)
+    def forward(self, text: Encoded | None, speech: Encoded | None) -> Output:
+        """Classify a batch."""
+        features_BF = torch.cat([stream.cls_BD for stream in (text, speech) if stream], dim=1)
         return Output(self.classifier(features_BF), None, None, features_BF)

@@ -4,13 +4,24 @@ B batch, T text positions, P mel positions (CLS and patches), S either, J joint 
 """
 
 import copy
+from dataclasses import replace
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.bert.modeling_bert import BertLayer
 
+from erc_core.errors import ErcError
+from erc_core.models.backbones import BertStack, VitStack, random_weight_std
+from erc_core.models.batch import Output
+from erc_core.models.config import ModelConfig
+from erc_core.models.fusions.fusion import Fusion, average
 from erc_core.models.layers import BertParts, VitParts, attend, attention_bias
+from erc_core.models.streams import Encoded, StreamPlan
+from erc_core.params.model import JFMParams
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class JointMLP(nn.Module):
@@ -43,16 +54,7 @@ class JointBlock(nn.Module):
     def __init__(
         self, vit_block: nn.Module, bert_layer: BertLayer, *, width: int, joint_len: int, init_std: float, tied: bool
     ) -> None:
-        """Make a block around a ViT block and a BERT layer.
-
-        Args:
-            vit_block: V.
-            bert_layer: L.
-            width: D.
-            joint_len: J; 0 for no exchange.
-            init_std: Standard deviation of the joint vectors at the start.
-            tied: Whether V' is V and L' is L; otherwise they start as copies.
-        """
+        """Make a block around V and L; untied V' and L' start as copies, joint vectors with a standard deviation."""
         super().__init__()
         self.joint_len = joint_len
         self.V = vit_block
@@ -75,9 +77,9 @@ class JointBlock(nn.Module):
 
         Args:
             f_m_BPD: Speech, CLS first.
-            mask_BP: True where there is something to attend to.
+            mask_BP: True where there is something to attend to, as in mask_BT.
             f_t_BTD: Text, CLS first.
-            mask_BT: True where there is something to attend to.
+            mask_BT: Of the text.
             cls_only: Return the CLS positions alone, (B, 1, D) each: all that is read of the last block.
         """
         v, l = VitParts(self.V), BertParts(self.L)  # noqa: E741
@@ -113,3 +115,62 @@ class JointBlock(nn.Module):
         attended_BHPE = attend(v_prime, f_m_prime.q_BHSE[:, :, read_m], [f_m_prime, v_prime.project(v_bar_BJD)], bias_m)
         next_m_BPD = v_prime.finish(f_m_BPD[:, read_m], attended_BHPE)
         return next_m_BPD, next_t_BTD
+
+
+class JFM(Fusion):
+    """The model of the paper: blocks between the streams, and a classifier on each stream's CLS (Eq. 1-5).
+
+    A stream alone has nothing to be fused with: it passes all of its layers before it is classified.
+    """
+
+    classifiers = True
+
+    def __init__(self, config: ModelConfig, bert: BertStack, vit: VitStack) -> None:
+        super().__init__(config, bert, vit)
+        jfm, width = config.jfm, vit.width
+        self.streams_swap = jfm.streams == "literal"
+        self.blocks = nn.ModuleList()
+        if config.model.modality == "T+A":
+            std = random_weight_std(width) if jfm.joint_init_std == "auto" else jfm.joint_init_std
+            layers, blocks = _split(bert.layers, jfm, "bert")[1], _split(list(vit.vit.blocks), jfm, "vit")[1]
+            self.blocks.extend(
+                JointBlock(block, layer, width=width, joint_len=jfm.joint_len, init_std=std, tied=jfm.tied)
+                for layer, block in zip(layers, blocks, strict=True)
+            )
+
+    @classmethod
+    def plan(cls, config: ModelConfig, bert: BertStack, vit: VitStack) -> StreamPlan:
+        """Return the layers before those that take part in the fusion; of a stream alone, all of them.
+
+        Raises:
+            ErcError: The widths of BERT and ViT differ, or there are fewer layers than jfm.n_blocks.
+        """
+        jfm, modality = config.jfm, config.model.modality
+        if modality == "T+A" and vit.width != bert.width:
+            raise ErcError(f"the ViT is {vit.width} wide and the BERT {bert.width}: joint vectors need one width")
+        text, fused_text = _split(bert.layers, jfm, "bert") if "T" in modality else ([], [])
+        speech, fused_speech = _split(list(vit.vit.blocks), jfm, "vit") if "A" in modality else ([], [])
+        if modality != "T+A":
+            text, speech = text + fused_text, speech + fused_speech
+        return StreamPlan(bert.width, text, speech, cls_only=modality != "T+A", classifiers=cls.classifiers)
+
+    def forward(self, text: Encoded | None, speech: Encoded | None) -> Output:
+        """Classify a batch."""
+        if text is None or speech is None:
+            return average(text, speech)
+        f_t, mask_t, f_m, mask_m = text.sequence_BSD, text.mask_BS, speech.sequence_BSD, speech.mask_BS
+        for number, block in enumerate(self.blocks, start=1):
+            f_m, f_t = block(f_m, mask_m, f_t, mask_t, cls_only=number == len(self.blocks))
+            if self.streams_swap:
+                # Eq. 2 writes F_{m->t} on the left and Eq. 1 of the next block reads it: the streams swap transformers
+                f_m, mask_m, f_t, mask_t = f_t, mask_t, f_m, mask_m
+        return average(replace(text, sequence_BSD=f_t), replace(speech, sequence_BSD=f_m))
+
+
+def _split(layers: list[Layer], jfm: JFMParams, name: str) -> tuple[list[Layer], list[Layer]]:
+    """Return the layers that run before the fusion, and the N that take part in it."""
+    if jfm.n_blocks > len(layers):
+        raise ErcError(f"jfm.n_blocks = {jfm.n_blocks}: the {name} of this backbone has {len(layers)} layers")
+    if jfm.layers == "first":
+        return [], layers[: jfm.n_blocks]
+    return layers[: -jfm.n_blocks], layers[-jfm.n_blocks :]

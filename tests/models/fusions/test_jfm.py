@@ -13,7 +13,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from erc_core.models.backbones import make_bert, make_vit
-from erc_core.models.joint import JointBlock
+from erc_core.models.fusions.jfm import JointBlock
 from erc_core.params.backbones import TransformerSizes
 
 WIDTH, HEADS = 12, 3
@@ -289,6 +289,6 @@ def test_joint_vectors_are_drawn_with_the_given_spread():
 
 
 def test_each_block_draws_its_own_joint_vectors(make_small: Callable):
-    fusion = make_small(n_blocks=3).model.fusion
+    fusion = make_small(n_blocks=3).model.fusion.blocks
     drawn = torch.stack([vectors for block in fusion for vectors in (block.v_JD, block.v_prime_JD)])
     assert len(drawn.flatten(1).unique(dim=0)) == 6

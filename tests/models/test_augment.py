@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchaudio.functional import mask_along_axis_iid
 
-from erc_core.models.spec_augment import SpecAugment
+from erc_core.models.augment import SpecAugment
 
 FRAMES, BINS = 50, 40
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from erc_core.models.pooling import masked_mean
+from erc_core.models.fusions.cfa import masked_mean
 
 
 def test_a_masked_mean_is_the_mean_of_what_is_real():

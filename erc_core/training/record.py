@@ -1,0 +1,97 @@
+"""What a training leaves for the report: training.json, and history.csv, a row for each epoch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, get_type_hints
+
+import polars as pl
+
+from erc_core.errors import ErcError
+from erc_core.run.atomic import atomic_file
+from erc_core.store.records import Record
+
+TRAINING_FILE = "training.json"
+HISTORY_FILE = "history.csv"
+
+
+class TrainingRecord(Record):
+    """reports/<dataset>/training.json.
+
+    Scores are fractions, of the chosen epoch (from 1) on the validation split; seconds leave out epochs before an interruption;
+    trained_parameters are those not frozen; precision is float32 or bfloat16; device and python are words.
+    """
+
+    seed: int
+    best_epoch: int
+    epochs: int
+    val_acc: float
+    val_wf1: float
+    parameters: int
+    trained_parameters: int
+    seconds: float
+    seconds_per_epoch: float
+    precision: str
+    device: str
+    python: str
+
+    def write(self, folder: Path) -> None:
+        """Write folder/training.json."""
+        self.write_json(folder / TRAINING_FILE)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read folder/training.json.
+
+        Raises:
+            ErcError: It is missing or damaged.
+        """
+        return cls.read_json(folder / TRAINING_FILE, "train")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of history.csv: lr is that of the last step, losses are means over batches, scores are fractions."""
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_erc: float
+    train_icl: float
+    val_loss: float
+    val_acc: float
+    val_wf1: float
+
+
+HISTORY_SCHEMA = pl.Schema(
+    {name: pl.Int64 if kind is int else pl.Float64 for name, kind in get_type_hints(Epoch).items()}
+)
+
+
+def write_history(folder: Path, history: Sequence[Epoch]) -> None:
+    """Write folder/history.csv, whole: it is written again after every epoch, while others read it."""
+    with atomic_file(folder / HISTORY_FILE) as partial:
+        pl.DataFrame(history, schema=HISTORY_SCHEMA).write_csv(partial)
+
+
+def read_history(folder: Path) -> pl.DataFrame:
+    """Read folder/history.csv, in the columns of Epoch.
+
+    Raises:
+        ErcError: It is missing or damaged, has other columns, or no row.
+    """
+    path = folder / HISTORY_FILE
+    try:
+        table = pl.read_csv(path)
+        reason = ""
+        if table.columns != HISTORY_SCHEMA.names():
+            reason = f"its columns are {table.columns}, not {HISTORY_SCHEMA.names()}"
+        elif table.is_empty() or sum(table.null_count().row(0)):
+            reason = "it has no rows, or values that are missing"
+        else:
+            return table.cast(HISTORY_SCHEMA)
+    except FileNotFoundError:
+        raise ErcError(f"{path}: not found; the stage train makes it: run `dvc repro`") from None
+    except pl.exceptions.PolarsError as error:
+        reason = " ".join(str(error).split())[:200]
+    raise ErcError(f"{path}: damaged ({reason}); make it again with `dvc repro --force train`")

@@ -1,0 +1,60 @@
+import re
+
+import polars as pl
+import pytest
+
+from erc_core.errors import ErcError
+from erc_core.training.record import Epoch, TrainingRecord, read_history, write_history
+
+HISTORY = [Epoch(1, 2e-3, 1.5, 1.0, 5.0, 1.25, 0.5, 1 / 3), Epoch(2, 0.0, 1.0, 0.5, 5.0, 1.0, 0.75, 0.1)]
+RECORD = TrainingRecord(
+    seed=0,
+    best_epoch=1,
+    epochs=2,
+    val_acc=0.5,
+    val_wf1=1 / 3,
+    parameters=10,
+    trained_parameters=8,
+    seconds=1.5,
+    seconds_per_epoch=0.75,
+    precision="float32",
+    device="a processor",
+    python="3.11",
+)
+
+
+def test_what_is_written_is_read(tmp_path):
+    RECORD.write(tmp_path)
+    write_history(tmp_path, HISTORY)
+    assert TrainingRecord.read(tmp_path) == RECORD
+    assert [Epoch(*row) for row in read_history(tmp_path).rows()] == HISTORY
+    assert (tmp_path / "history.csv").read_text().startswith("epoch,lr,train_loss,train_erc,train_icl,val_loss,")
+
+
+def test_whole_numbers_in_a_column_of_fractions_are_fractions(tmp_path):
+    (tmp_path / "history.csv").write_text(
+        "epoch,lr,train_loss,train_erc,train_icl,val_loss,val_acc,val_wf1\n1,0,1,1,0,2,1,1\n"
+    )
+    assert read_history(tmp_path).dtypes == [pl.Int64, *[pl.Float64] * 7]
+
+
+@pytest.mark.parametrize("read", [TrainingRecord.read, read_history])
+def test_a_missing_file_names_the_stage(tmp_path, read):
+    with pytest.raises(ErcError, match="not found; the stage train makes it"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "epoch,lr\n1,0.1\n",
+        "epoch,lr,train_loss,train_erc,train_icl,val_loss,val_acc,val_wf1\n",
+        "epoch,lr,train_loss,train_erc,train_icl,val_loss,val_acc,val_wf1\n1,2,3,,5,6,7,8\n",
+        "epoch,lr,train_loss,train_erc,train_icl,val_loss,val_acc,val_wf1\n1,2,3,x,5,6,7,8\n",
+    ],
+)
+def test_a_damaged_history_is_one_clear_error(tmp_path, content):
+    (tmp_path / "history.csv").write_text(content)
+    with pytest.raises(ErcError, match=re.escape(f"{tmp_path / 'history.csv'}: damaged (")):
+        read_history(tmp_path)
