@@ -1,8 +1,9 @@
 """Write the data card of a corpus: what is in it, what was wrong and what was done, and the checks for leaks.
 
 Reads   data/<dataset>/utterances.parquet, ingest.json, clips.parquet, audio.h5 (hashed block by block)
-Writes  reports/<dataset>/data.md, data_issues.csv, data_figures/lengths.png and .svg
-Params  none: what ingest was told is in ingest.json
+Writes  reports/<dataset>/data.md, data_issues.csv, data_figures/lengths.png and .svg; data/cards/<dataset>.json, from which
+        the report says the same
+Params  none: those of ingest are in ingest.json
 """
 
 from erc_core.params.schema import Params

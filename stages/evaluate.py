@@ -1,7 +1,7 @@
 """Score the trained model on the test split, once, with intervals; and gather what the report says about the run.
 
-Reads   data/<dataset>/: model/, utterances.parquet, clips.parquet, tokens.h5, text.h5, mel.h5; reports/<dataset>/
-        training.json, history.csv
+Reads   data/<dataset>/: model/, utterances.parquet, clips.parquet, tokens.h5, text.h5, mel.h5, ingest.json;
+        reports/<dataset>/training.json, history.csv
 Writes  reports/<dataset>/metrics.json, per_class.csv, predictions.csv; data/results/<dataset>.json
 Params  evaluate, train.precision
 """
@@ -9,17 +9,18 @@ Params  evaluate, train.precision
 import polars as pl
 
 from erc_core.evaluation.facts import gather_facts
+from erc_core.evaluation.records import Metrics
 from erc_core.evaluation.write import evaluate_predictions
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import Predictions, predict, resolve_precision
 from erc_core.models.save import load_model
 from erc_core.params.schema import Params
-from erc_core.run.atomic import write_json
 from erc_core.run.device import pick_device
 from erc_core.run.hub import quiet_transformers
-from erc_core.run.paths import data_folder, reports_folder, results_file
+from erc_core.run.paths import data_folder, reports_folder
 from erc_core.run.stage import run_dataset_stage
 from erc_core.store.clips import read_clips
+from erc_core.training.record import TrainingRecord
 
 
 def main(params: Params, dataset: str) -> None:
@@ -41,14 +42,16 @@ def main(params: Params, dataset: str) -> None:
         utterances = features.utterances
     table = prediction_table(predictions, utterances, labels)
     metrics = evaluate_predictions(table, labels, params.evaluate, reports)
-    write_json(results_file(dataset), gather_facts(dataset, saved.description, utterances, read_clips(folder)))
-    scores = ", ".join(
-        f"{name} {100 * (metrics[key] or 0):.1f} "
-        + (f"[{100 * low:.1f}, {100 * high:.1f}]" if low is not None and high is not None else "(no interval)")
-        for name, key in (("W-F1", "wf1"), ("accuracy", "acc"), ("macro F1", "macro_f1"))
-        for low, high in [(metrics[f"{key}_low"], metrics[f"{key}_high"])]
-    )
-    print(f"evaluate {dataset}: {metrics['n']} test utterances, {scores}")
+    training = TrainingRecord.read(reports).model_dump(mode="json")
+    gather_facts(dataset, saved.description, training, utterances, read_clips(folder)).write()
+    shown = [_in_words(metrics, *name) for name in (("W-F1", "wf1"), ("accuracy", "acc"), ("macro F1", "macro_f1"))]
+    print(f"evaluate {dataset}: {metrics.n} test utterances, {', '.join(shown)}")
+
+
+def _in_words(metrics: Metrics, title: str, name: str) -> str:
+    value, low, high = metrics.score(name)
+    interval = "(no interval)" if low is None or high is None else f"[{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{title} {100 * value:.1f} {interval}"
 
 
 def prediction_table(predictions: Predictions, utterances: pl.DataFrame, labels: list[str]) -> pl.DataFrame:

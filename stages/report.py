@@ -1,8 +1,8 @@
 """Write the report: figures, pages and the study's tables about all datasets.
 
-Reads   for each of `datasets`: reports/<dataset>/metrics.json, per_class.csv, predictions.csv, history.csv;
-        data/results/<dataset>.json; for each variant in study.run: data/study/<dataset>/<variant>/results.json,
-        predictions.parquet
+Reads   for each of `datasets`: reports/<dataset>/metrics.json, per_class.csv, predictions.csv, training.json, history.csv;
+        data/results/<dataset>.json, data/cards/<dataset>.json; for each variant in study.run:
+        data/study/<dataset>/<variant>/results.json, predictions.parquet
 Writes  reports/index.html (one file, figures embedded), reports/index.md; reports/figures/<dataset>/ (PNG and SVG);
         reports/tables/<dataset>_<table>.csv and .tex
 Params  datasets, ingest, report, study, evaluate (how intervals and tests are made)

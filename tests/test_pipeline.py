@@ -45,6 +45,7 @@ ARTEFACTS = [
     "data/demo/model/config.json",
     "data/demo/model/tokenizer/tokenizer.json",
     "data/demo/model/text_encoder/model.safetensors",
+    "data/cards/demo.json",
     "data/results/demo.json",
     "data/study/demo/full/results.json",
     "data/study/demo/full/predictions.parquet",

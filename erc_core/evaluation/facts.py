@@ -1,27 +1,38 @@
 """The facts of a run that a report states beside its scores: corpus, clips, training, versions, checksums."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from erc_core.evaluation.records import (
+    METRICS_FILE,
+    PER_CLASS_FILE,
+    PREDICTIONS_FILE,
+    ClipProblem,
+    RunFacts,
+    SplitFacts,
+)
 from erc_core.run.paths import data_folder, reports_folder
 from erc_core.run.provenance import commit, versions
 from erc_core.store.clips import ClipStatus, count_statuses
+from erc_core.store.ingest import IngestRecord
 from erc_core.store.ragged import RaggedReader
 from erc_core.store.utterances import SPLITS, SYNTHETIC
 
-RESULT_FILES = ("metrics.json", "per_class.csv", "predictions.csv", "history.csv", "training.json")
+RESULT_FILES = (METRICS_FILE, PER_CLASS_FILE, PREDICTIONS_FILE, "history.csv", "training.json")
 
 
-def gather_facts(dataset: str, model: dict[str, Any], utterances: pl.DataFrame, clips: pl.DataFrame) -> dict[str, Any]:
+def gather_facts(
+    dataset: str, model: dict[str, Any], training: dict[str, Any], utterances: pl.DataFrame, clips: pl.DataFrame
+) -> RunFacts:
     """Return everything that the report says about a dataset's run, apart from its scores.
 
     Args:
         dataset: Its name; its files lie under data/ and reports/.
-        model: config.json of the trained model.
+        model: What config.json of the trained model holds.
+        training: What training.json holds.
         utterances: The table of utterances.
         clips: The table of clips.
     """
@@ -31,52 +42,43 @@ def gather_facts(dataset: str, model: dict[str, Any], utterances: pl.DataFrame, 
     problems = joined.filter(pl.col("status_clip") != ClipStatus.OK.value)
     with RaggedReader(folder / "tokens.h5") as tokens:
         truncated = int(tokens.attributes["truncated"])
-    text_encoder = model["text_encoder"]
-    return {
-        "dataset": dataset,
-        "synthetic": dataset in SYNTHETIC,
-        "labels": labels,
-        "modality": model["model"]["model"]["modality"],
-        "backbone": model["backbone"],
-        "weights": weights_in_words(model),
-        "splits": {split: _split_facts(joined.filter(pl.col("split") == split), labels) for split in SPLITS},
-        "clips": count_statuses(clips),
-        "problems": [
-            {
-                "utterance_id": row["utterance_id"],
-                "split": row["split"],
-                "status": row["status_clip"],
-                "detail": row["detail"],
-                "action": ClipStatus(row["status_clip"]).action,
-            }
-            for row in problems.iter_rows(named=True)
+    files = {"utterances.parquet": folder / "utterances.parquet"}
+    files |= {"model.safetensors": folder / "model" / "model.safetensors"}
+    files |= {name: reports / name for name in RESULT_FILES}
+    return RunFacts(
+        dataset=dataset,
+        synthetic=dataset in SYNTHETIC,
+        labels=labels,
+        modality=model["model"]["model"]["modality"],
+        backbone=model["backbone"],
+        weights=weights_in_words(model),
+        splits={split: _split_facts(joined.filter(pl.col("split") == split), labels) for split in SPLITS},
+        clips=count_statuses(clips),
+        problems=[
+            ClipProblem(**problem, action=ClipStatus(problem["status"]).action)
+            for problem in problems.select("utterance_id", "split", "detail", status="status_clip").iter_rows(
+                named=True
+            )
         ],
-        "truncated_texts": truncated,
-        "ingest": json.loads((folder / "ingest.json").read_text(encoding="utf-8"))["facts"],
-        "training": json.loads((reports / "training.json").read_text(encoding="utf-8")),
-        "versions": versions(),
-        "commit": commit(),
-        "params": model["params"] | {"text_encoder": text_encoder},
-        "files": {
-            name: sha256(path)
-            for name, path in {
-                "utterances.parquet": folder / "utterances.parquet",
-                "model.safetensors": folder / "model" / "model.safetensors",
-                **{name: reports / name for name in RESULT_FILES},
-            }.items()
-        },
-    }
+        truncated_texts=truncated,
+        ingest=IngestRecord.read(folder).facts,
+        training=training,
+        versions=versions(),
+        commit=commit(),
+        params=model["params"] | {"text_encoder": model["text_encoder"]},
+        files={name: sha256(path) for name, path in files.items()},
+    )
 
 
-def _split_facts(rows: pl.DataFrame, labels: list[str]) -> dict[str, Any]:
+def _split_facts(rows: pl.DataFrame, labels: list[str]) -> SplitFacts:
     counts = dict(rows.group_by("emotion").len().rows())
-    return {
-        "utterances": len(rows),
-        "dialogues": rows["dialogue_id"].n_unique(),
-        "speakers": rows["speaker"].n_unique(),
-        "hours": round(rows["seconds"].sum() / 3600, 4),
-        "emotions": {label: counts.get(label, 0) for label in labels},
-    }
+    return SplitFacts(
+        utterances=len(rows),
+        dialogues=rows["dialogue_id"].n_unique(),
+        speakers=rows["speaker"].n_unique(),
+        hours=round(float(rows["seconds"].sum()) / 3600, 4),
+        emotions={label: counts.get(label, 0) for label in labels},
+    )
 
 
 def weights_in_words(model: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from erc_core.params.section import FILE_NAME, Section
 from erc_core.params.study import StudyParams
 from erc_core.params.training import EvaluateParams, ParallelParams, ReportParams, TrainParams
 
-RESERVED_NAMES = ("raw", "results", "study", "figures", "tables")  # folders beside those of the datasets
+RESERVED_NAMES = ("raw", "cards", "results", "study", "figures", "tables")  # folders beside those of the datasets
 SCHEDULER = re.compile(r"(tcp|tls|ucx|ws|wss)://\S+:\d+/?")
 EXAMPLE_SCHEDULER = "tcp://host:8786"
 

@@ -25,3 +25,8 @@ def reports_folder(dataset: str) -> Path:
 def results_file(dataset: str) -> Path:
     """Return the file of facts about a dataset's run that the report reads."""
     return Path("data/results") / f"{dataset}.json"
+
+
+def card_file(dataset: str) -> Path:
+    """Return the file of a dataset's data card that the report reads."""
+    return Path("data/cards") / f"{dataset}.json"

@@ -1,4 +1,3 @@
-import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,15 +8,36 @@ import polars as pl
 import pytest
 from made_up_study import study_params, write_study
 
+from erc_core.evaluation.records import RunFacts
 from erc_core.evaluation.write import evaluate_predictions
 from erc_core.params.load import load_params
 from erc_core.params.schema import Params
 from erc_core.params.study import StudyParams
-from erc_core.report.page.document import Drawn
+from erc_core.report.card.record import Card
+from erc_core.report.page import figures
+from erc_core.report.page.document import Column, Drawn, Picture, Section, Table
 from erc_core.report.study.tables import StudySource, StudyTable, make_tables
 from erc_core.study.results import read_predictions, read_results
+from erc_core.training.record import TrainingRecord
 
 LABELS = ["neutral", "joy", "anger", "fear"]
+
+
+def made_up_card(root: Path, dataset: str, words: str) -> Card:
+    """Return a data card with a block of every kind, which says some words; its figure is drawn."""
+    figure = figures.class_figure({split: {"joy": 3} for split in figures.SPLITS}, ["joy"], synthetic=True)
+    drawn = figures.embed(figure, root / "reports" / dataset, "data_figures", "lengths")
+    return Card(
+        dataset=dataset,
+        sections=[
+            Section("Warnings", "warnings", [f"Warning: {words}."]),
+            Section("Classes", "classes", [Table("Classes.", [Column("Emotion"), Column("train", "number")], [(words, "3")])]),
+            Section("Lengths", "lengths", [
+                Table("Lengths.", [Column("Length", "code"), Column("Longest", "quote")], [("words", words)]),
+                Picture("Lengths of clips.", "Histograms of the lengths of clips.", drawn),
+            ]),
+        ],
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +97,7 @@ def write_inputs(params: Params) -> Callable[..., None]:
         texts: list[str] = ["Are you sure?"],  # noqa: B006
         all_right: bool = False,
         history: dict[str, Any] | None = None,
+        card: str = "twelve clips are silent",
         **results: Any,
     ) -> None:
         rng = np.random.default_rng(0)
@@ -110,6 +131,11 @@ def write_inputs(params: Params) -> Callable[..., None]:
         test = dict(Counter(table["emotion"]))
         train = {label: 40 // (i + 1) for i, label in enumerate(LABELS)}
         split = {"dialogues": n_dialogues, "speakers": 3, "hours": 0.0512}
+        TrainingRecord(
+            seed=7, best_epoch=2, epochs=3, val_acc=0.5, val_wf1=0.4, parameters=412345, trained_parameters=400000,
+            seconds=24.1, seconds_per_epoch=8.0, precision="float32", device="CPU: AMD EPYC", python="3.11.7",
+        ).write_json(folder / "training.json")  # fmt: skip
+        made_up_card(root, dataset, card).write(root)
         content = {
             "dataset": dataset,
             "synthetic": True,
@@ -128,17 +154,13 @@ def write_inputs(params: Params) -> Callable[..., None]:
             ],
             "truncated_texts": 1,
             "ingest": {"rows left out": 2, "test twins preferred": 5},
-            "training": {"seed": 7, "best_epoch": 2, "epochs": 3, "val_wf1": 0.4, "parameters": 412345,
-                         "trained_parameters": 400000, "device": "CPU: AMD EPYC", "precision": "float32",
-                         "seconds": 24.1},
+            "training": {"seed": 7},
             "weights": "random weights made from a configuration",
             "versions": {"torch": "2.11.0"},
             "commit": None,
             "params": {"jfm": {"n_blocks": 2, "tied": True}, "icl": {"weight": 0.1}, "train": {"lr": "auto"}},
             "files": {f"data/{dataset}/mel.h5": "0123456789abcdef" * 4},
         } | results  # fmt: skip
-        path = root / "data" / "results" / f"{dataset}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content), encoding="utf-8")
+        RunFacts.model_validate(content).write(root)
 
     return write

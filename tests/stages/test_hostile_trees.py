@@ -47,7 +47,8 @@ class Workspace:
         assert files_below(self.raw) == before
         assert names_in(self.root) == {"data", "reports", ".scratch"}
         assert not any(path.is_file() for path in files_below(self.root / ".scratch"))
-        assert names_in(self.root / "data") == {"raw", "mine"}
+        assert names_in(self.root / "data") == {"raw", "mine", "cards"}
+        assert names_in(self.root / "data/cards") == {"mine.json"}
         issues = pl.read_csv(self.root / "reports/mine/data_issues.csv", infer_schema=False).fill_null("")
         assert all(text.isprintable() for column in issues.iter_columns() for text in column)
         assert all(issues["detail"].str.len_chars() > 0)

@@ -1,13 +1,13 @@
 """The checks of a corpus: leaks between splits, classes, and utterances that hold nothing. None is fatal here."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
 from erc_core.report.card.source import CardSource
 from erc_core.report.page.clean import shorten
-from erc_core.report.page.formats import count, plural
+from erc_core.report.page.formats import count, percent, plural
 from erc_core.store.utterances import SPLITS
 
 NAMES_SHOWN = 10
@@ -15,37 +15,20 @@ NAME_WIDTH = 60  # characters of a name that comes from the corpus
 SMALL_CLASS = 10  # utterances in train
 FEW_SILENT = 0.05  # share of a split; of MELD as published it is 0.1%, of an archive unpacked in part far more
 FEWEST_SILENT = 5  # utterances: in a small corpus a single clip is more than the share
+# The script of a dialogue of IEMOCAP: script01_1 of Ses01F_script01_1, and of Ses05M_script01_1b, a second take
+SCRIPT = r"^Ses\d\d[FM]_(script\d\d_\d)"
 
-Result = Literal["pass", "fail", "warning", "information", "not applicable"]
 
+class Outcome(NamedTuple):
+    """What came of a check, in a word and in words; a warning is a line that a reader of scores has to know."""
 
-@dataclass(frozen=True)
-class Check:
-    """A check and what came of it.
-
-    Attributes:
-        name: What should hold.
-        result: Whether it does.
-        found: The result in words.
-        warnings: One line for each thing that a reader of scores has to know.
-    """
-
-    name: str
-    result: Result
-    found: str
+    result: Literal["pass", "fail", "warning", "information", "not applicable"]
+    words: str
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Duplicates:
-    """Utterances of different splits with the same content.
-
-    Attributes:
-        kind: What is the same.
-        ids: The utterances, in the order of the corpus.
-        splits: The split of each.
-        text: The text of the first.
-    """
+class Duplicates(NamedTuple):
+    """Utterances of different splits with the same content, in the order of the corpus; the text is that of the first."""
 
     kind: Literal["text and audio", "audio only"]
     ids: list[str]
@@ -55,40 +38,40 @@ class Duplicates:
 
 @dataclass(frozen=True)
 class CheckResults:
-    """All checks, and the groups of duplicates that they found."""
+    """All checks, by what should hold, and the groups of duplicates between splits."""
 
-    checks: list[Check]
-    duplicates: list[Duplicates] = field(default_factory=list)
+    outcomes: dict[str, Outcome]
+    duplicates: list[Duplicates]
 
     @property
     def warnings(self) -> list[str]:
         """One line for each warning, in the order of the checks."""
-        return [warning for check in self.checks for warning in check.warnings]
+        return [warning for outcome in self.outcomes.values() for warning in outcome.warnings]
 
 
 def run_checks(source: CardSource) -> CheckResults:
-    """Check a corpus.
-
-    Args:
-        source: What is known about it.
-    """
-    table = source.utterances
-    pairs = _groups(table.drop_nulls(["text_hash", "audio_hash"]), ["text_hash", "audio_hash"], "text and audio")
-    same_audio = _groups(table.drop_nulls("audio_hash"), ["audio_hash"], "audio only")
+    """Check a corpus."""
+    table, ingest = source.utterances, source.ingest
+    pairs = _groups(table, ["text_hash", "audio_hash"], "text and audio")
+    same_audio = _groups(table, ["audio_hash"], "audio only")
     paired = {utterance_id for group in pairs for utterance_id in group.ids}
     audio_only = [group for group in same_audio if not paired.issuperset(group.ids)]
-    checks = [
-        _dialogues(table),
-        _speakers(table, source.ingest),
-        _pairs(table, pairs),
-        _same_audio(table, same_audio, pairs),
-        _texts_without_audio(table),
-        _classes_in_splits(table),
-        _small_classes(table),
-        _content(table),
-        _audio(table),
-    ]
-    return CheckResults(checks, pairs + audio_only)
+    outcomes = {
+        "No dialogue is in two splits": _dialogues(table),
+        "Speakers in more than one split": _speakers(table, ingest),
+        "No text-and-audio pair is in two splits": _pairs(table, pairs),
+        "No audio is in two splits, whatever its text": _same_audio(table, same_audio, audio_only),
+    }
+    if ingest.get("format") == "iemocap":
+        outcomes["No sentence of a script is both in train and in test or dev"] = _scripts(table)
+    outcomes |= {
+        "Utterances without audio whose text is also in another split": _texts_without_audio(table),
+        "Every class is in every split": _classes_in_splits(table),
+        f"Every class of train has {SMALL_CLASS} utterances or more": _small_classes(table),
+        "Every utterance has text or audio": _content(table),
+        f"In every split all but {FEW_SILENT:.0%} of the utterances have audio that can be used": _audio(table),
+    }
+    return CheckResults(outcomes, pairs + audio_only)
 
 
 def names_in_words(names: list[str]) -> str:
@@ -98,154 +81,161 @@ def names_in_words(names: list[str]) -> str:
     return shown if hidden <= 0 else f"{shown} and {count(hidden)} more"
 
 
+def _of(table: pl.DataFrame, *splits: str) -> pl.DataFrame:
+    return table.filter(pl.col("split").is_in(splits))
+
+
 def _in_several_splits(table: pl.DataFrame, column: str) -> list[str]:
     spread = table.drop_nulls(column).group_by(column).agg(pl.col("split").n_unique())
     return spread.filter(pl.col("split") > 1)[column].sort().to_list()
 
 
-def _dialogues(table: pl.DataFrame) -> Check:
-    name = "No dialogue is in two splits"
-    found = _in_several_splits(table, "dialogue_id")
-    if not found:
-        return Check(name, "pass", f"each of {plural(table['dialogue_id'].n_unique(), 'dialogue')} is in one split")
-    words = f"{plural(len(found), 'dialogue')} in more than one split: {names_in_words(found)}"
-    return Check(name, "fail", words, (words,))
+def _dialogues(table: pl.DataFrame) -> Outcome:
+    spread = _in_several_splits(table, "dialogue_id")
+    if not spread:
+        return Outcome("pass", f"each of {plural(table['dialogue_id'].n_unique(), 'dialogue')} is in one split")
+    words = f"{plural(len(spread), 'dialogue')} in more than one split: {names_in_words(spread)}"
+    return Outcome("fail", words, (words,))
 
 
-def _speakers(table: pl.DataFrame, ingest: dict[str, object]) -> Check:
-    name = "Speakers in more than one split"
+def _speakers(table: pl.DataFrame, ingest: dict[str, Any]) -> Outcome:
     known = table["speaker"].drop_nulls().n_unique()
     if not known:
-        return Check(name, "not applicable", "the corpus names no speakers")
-    found = _in_several_splits(table, "speaker")
-    if not found:
-        return Check(name, "pass", f"none of {plural(known, 'speaker')}")
-    words = f"{count(len(found))} of {plural(known, 'speaker')}: {names_in_words(found)}"
-    split = pl.col("split")
-    test = set(table.filter(split == "test")["speaker"].drop_nulls())
-    in_test = sorted(test & set(table.filter(split != "test")["speaker"].drop_nulls()))
+        return Outcome("not applicable", "the corpus names no speakers")
+    spread = _in_several_splits(table, "speaker")
+    if not spread:
+        return Outcome("pass", f"none of {plural(known, 'speaker')}")
+    words = f"{count(len(spread))} of {plural(known, 'speaker')}: {names_in_words(spread)}"
+    in_test = [name for name in spread if name in _of(table, "test")["speaker"]]
     if ingest.get("split_by") == "speaker":
         warning = f"the split should be by speaker, but has in more than one split {words}"
-        return Check(name, "fail", f"{words}; the split should be by speaker", (warning,))
+        return Outcome("fail", f"{words}; the split should be by speaker", (warning,))
     if in_test and ingest.get("format") == "iemocap":
-        warning = f"the speakers of the test session should be new, but these are also in train or dev: {names_in_words(in_test)}"
-        return Check(name, "fail", f"{words}; the speakers of the test session should be new", (warning,))
+        should = "the speakers of the test session should be new"
+        warning = f"{should}, but these are also in train or dev: {names_in_words(in_test)}"
+        return Outcome("fail", f"{words}; {should}", (warning,))
+    what = "None of them is in test: scores are about new speakers, the choice of the epoch is not."
     if in_test:
         what = (
             "The split is not by speaker, as in MELD: scores are about speakers that training or validation has heard."
         )
-    else:
-        what = "None of them is in test: scores are about new speakers, the choice of the epoch is not."
-    return Check(name, "information", f"{words}. {what}")
+    return Outcome("information", f"{words}. {what}")
 
 
 def _groups(table: pl.DataFrame, by: list[str], kind: Literal["text and audio", "audio only"]) -> list[Duplicates]:
     """Return the groups of utterances that are equal in `by` and lie in more than one split, in order of the corpus."""
-    grouped = (
-        table.group_by(by, maintain_order=True)
-        .agg("utterance_id", pl.col("split").cast(pl.String), pl.col("text").first())
+    rows = (
+        table.drop_nulls(by)
+        .group_by(by, maintain_order=True)
+        .agg("utterance_id", pl.col("split").cast(pl.String), pl.col("text").first().fill_null(""))
         .filter(pl.col("split").list.n_unique() > 1)
+        .select("utterance_id", "split", "text")
     )
-    rows = grouped.select("utterance_id", "split", pl.col("text").fill_null(""))
-    return [Duplicates(kind, ids, splits, text) for ids, splits, text in rows.iter_rows()]
+    return [Duplicates(kind, *row) for row in rows.iter_rows()]
 
 
-def _pairs(table: pl.DataFrame, pairs: list[Duplicates]) -> Check:
-    name = "No text-and-audio pair is in two splits"
+def _in_splits(groups: list[Duplicates], noun: str) -> str:
+    utterances = plural(sum(len(group.ids) for group in groups), "utterance")
+    return f"{plural(len(groups), noun)} in more than one split ({utterances})"
+
+
+def _pairs(table: pl.DataFrame, pairs: list[Duplicates]) -> Outcome:
     n = len(table.drop_nulls(["text_hash", "audio_hash"]))
     if not n:
-        return Check(name, "not applicable", "no utterance has both text and audio")
+        return Outcome("not applicable", "no utterance has both text and audio")
     if not pairs:
-        return Check(name, "pass", f"{plural(n, 'pair')} compared by content: normalised text and decoded samples")
-    utterances = plural(sum(len(group.ids) for group in pairs), "utterance")
-    words = f"{plural(len(pairs), 'text-and-audio pair')} in more than one split ({utterances})"
-    return Check(name, "fail", words, (f"{words}; the first: {names_in_words(pairs[0].ids)}",))
+        return Outcome("pass", f"{plural(n, 'pair')} compared by content: normalised text and decoded samples")
+    words = _in_splits(pairs, "text-and-audio pair")
+    return Outcome("fail", words, (f"{words}; the first: {names_in_words(pairs[0].ids)}",))
 
 
-def _same_audio(table: pl.DataFrame, groups: list[Duplicates], pairs: list[Duplicates]) -> Check:
-    name = "No audio is in two splits, whatever its text"
-    n = len(table.drop_nulls("audio_hash"))
+def _same_audio(table: pl.DataFrame, groups: list[Duplicates], other: list[Duplicates]) -> Outcome:
+    """Judge the groups of the same audio; `other` are those of them with different texts."""
+    n = table["audio_hash"].count()
     if not n:
-        return Check(name, "not applicable", "no utterance has audio")
+        return Outcome("not applicable", "no utterance has audio")
     if not groups:
-        return Check(name, "pass", f"{plural(n, 'clip')} compared by their decoded samples")
-    paired = {utterance_id for group in pairs for utterance_id in group.ids}
-    other = [group for group in groups if not paired.issuperset(group.ids)]
-    utterances = plural(sum(len(group.ids) for group in groups), "utterance")
-    words = f"{plural(len(groups), 'recording')} in more than one split ({utterances})"
+        return Outcome("pass", f"{plural(n, 'clip')} compared by their decoded samples")
+    words = _in_splits(groups, "recording")
     if not other:
-        return Check(name, "fail", f"{words}, all with the same text")
+        return Outcome("fail", f"{words}, all with the same text")
     words += f", {count(len(other))} of them with different texts"
-    return Check(name, "fail", words, (f"{words}; the first: {names_in_words(other[0].ids)}",))
+    return Outcome("fail", words, (f"{words}; the first: {names_in_words(other[0].ids)}",))
 
 
-def _texts_without_audio(table: pl.DataFrame) -> Check:
-    name = "Utterances without audio whose text is also in another split"
+def _scripts(table: pl.DataFrame) -> Outcome:
+    """Look for sentences that were read from the same script in train and elsewhere, be it by other actors."""
+    scripted = table.with_columns(script=pl.col("dialogue_id").str.extract(SCRIPT)).drop_nulls(["script", "text_hash"])
+    others = _of(scripted, "test", "dev")
+    if others.is_empty():
+        return Outcome("not applicable", "no utterance of test or dev is of a scripted dialogue")
+    repeated = others.join(_of(scripted, "train"), on=["script", "text_hash"], how="semi")
+    if repeated.is_empty():
+        return Outcome("pass", f"{plural(len(others), 'utterance')} of scripted dialogues compared within their script")
+    shares = []
+    for split in ("test", "dev"):
+        n, total = len(_of(repeated, split)), len(_of(table, split))
+        shares.append(f"{count(n)} of {plural(total, 'utterance')} of {split} ({percent(n / max(1, total))})")
+    scripts = names_in_words(repeated["script"].unique().sort().to_list())
+    words = f"{' and '.join(shares)} have the text of an utterance of train from the same script: {scripts}"
+    return Outcome("warning", words, (f"{words}; scores on them are not about new sentences",))
+
+
+def _texts_without_audio(table: pl.DataFrame) -> Outcome:
     silent = table.filter(pl.col("audio_hash").is_null()).drop_nulls("text_hash")
     if silent.is_empty():
-        return Check(name, "not applicable", "no utterance has text without audio")
-    shared = _in_several_splits(table, "text_hash")
-    n = len(silent.filter(pl.col("text_hash").is_in(shared)))
+        return Outcome("not applicable", "no utterance has text without audio")
+    n = len(silent.filter(pl.col("text_hash").is_in(_in_several_splits(table, "text_hash"))))
     words = f"{count(n)} of {plural(len(silent), 'utterance')}, compared by text only"
-    return Check(name, "information", words + ("; short texts repeat in conversation" if n else ""))
+    return Outcome("information", words + ("; short texts repeat in conversation" if n else ""))
 
 
-def _classes_in_splits(table: pl.DataFrame) -> Check:
-    name = "Every class is in every split"
+def _classes_in_splits(table: pl.DataFrame) -> Outcome:
     labels = set(table["emotion"])
     warnings = []
     for split in SPLITS:
-        absent = sorted(labels - set(table.filter(pl.col("split") == split)["emotion"]))
+        absent = sorted(labels - set(_of(table, split)["emotion"]))
         if absent:
-            effect = ": it cannot be learned" if len(absent) == 1 else ": they cannot be learned"
-            what = "class" if len(absent) == 1 else "classes"
-            warnings.append(
-                f"{count(len(absent))} {what} missing from {split}: {names_in_words(absent)}"
-                + (effect if split == "train" else "")
-            )
+            what, they = ("class", "it") if len(absent) == 1 else ("classes", "they")
+            effect = f": {they} cannot be learned" if split == "train" else ""
+            warnings.append(f"{count(len(absent))} {what} missing from {split}: {names_in_words(absent)}{effect}")
     if warnings:
-        return Check(name, "warning", "; ".join(warnings), tuple(warnings))
-    return Check(name, "pass", "1 class" if len(labels) == 1 else f"all of {count(len(labels))} classes")
+        return Outcome("warning", "; ".join(warnings), tuple(warnings))
+    return Outcome("pass", "1 class" if len(labels) == 1 else f"all of {count(len(labels))} classes")
 
 
-def _small_classes(table: pl.DataFrame) -> Check:
-    name = f"Every class of train has {SMALL_CLASS} utterances or more"
-    train = table.filter(pl.col("split") == "train")
-    counts = train.group_by("emotion").len().sort("len", "emotion")
-    small = counts.filter(pl.col("len") < SMALL_CLASS)
+def _small_classes(table: pl.DataFrame) -> Outcome:
+    counts = _of(table, "train").group_by("emotion").len().sort("len", "emotion")
     if counts.is_empty():
-        return Check(name, "not applicable", "train has no utterances")
+        return Outcome("not applicable", "train has no utterances")
+    small = counts.filter(pl.col("len") < SMALL_CLASS)
     if small.is_empty():
-        return Check(name, "pass", f"the smallest has {count(int(counts['len'][0]))}")
+        return Outcome("pass", f"the smallest has {count(int(counts['len'][0]))}")
     listed = names_in_words([f"{shorten(label, NAME_WIDTH - 4)} ({n})" for label, n in small.iter_rows()])
     words = f"{count(len(small))} of {count(len(counts))} have fewer: {listed}"
-    return Check(name, "warning", words, (f"classes with fewer than {SMALL_CLASS} utterances in train: {listed}",))
+    return Outcome("warning", words, (f"classes with fewer than {SMALL_CLASS} utterances in train: {listed}",))
 
 
-def _content(table: pl.DataFrame) -> Check:
-    name = "Every utterance has text or audio"
+def _content(table: pl.DataFrame) -> Outcome:
     empty = table.filter(pl.col("text_hash").is_null() & pl.col("audio_hash").is_null())["utterance_id"].to_list()
     text, audio = (table[column].count() for column in ("text_hash", "audio_hash"))
     if not empty:
-        return Check(name, "pass", f"{count(text)} of {count(len(table))} have text, {count(audio)} have audio")
+        return Outcome("pass", f"{count(text)} of {count(len(table))} have text, {count(audio)} have audio")
     words = f"{plural(len(empty), 'utterance')} with neither text nor audio: {names_in_words(empty)}"
-    return Check(name, "fail", words, (words,))
+    return Outcome("fail", words, (words,))
 
 
-def _audio(table: pl.DataFrame) -> Check:
-    name = f"In every split all but {FEW_SILENT:.0%} of the utterances have audio that can be used"
+def _audio(table: pl.DataFrame) -> Outcome:
     n = table["audio_hash"].count()
     if not n:
-        return Check(
-            name, "not applicable", f"none of {plural(len(table), 'utterance')} has any: only text can be learned"
-        )
-    parts = [(split, table.filter(pl.col("split") == split)["audio_hash"]) for split in SPLITS]
+        return Outcome("not applicable", f"none of {plural(len(table), 'utterance')} has any: only text can be learned")
     silent = [
         f"{count(audio.null_count())} of {plural(len(audio), 'utterance')} of {split}"
-        for split, audio in parts
+        for split in SPLITS
+        for audio in [_of(table, split)["audio_hash"]]
         if audio.null_count() > max(FEW_SILENT * len(audio), FEWEST_SILENT)
     ]
     if not silent:
-        return Check(name, "pass", f"{count(n)} of {count(len(table))} have it")
+        return Outcome("pass", f"{count(n)} of {count(len(table))} have it")
     words = f"no audio in {', '.join(silent)}"
-    return Check(name, "warning", words, (f"{words}; if they should have, look at the raw folder",))
+    return Outcome("warning", words, (f"{words}; if they should have, look at the raw folder",))

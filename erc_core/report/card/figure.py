@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from erc_core.report.page.figures import COLUMN_INCHES, GREY, SPLITS, SYNTHETIC_NOTE, VERMILION, styled
+from erc_core.report.page.figures import COLUMN_INCHES, GREY, SPLITS, SYNTHETIC_NOTE, VERMILION, style
 from erc_core.report.page.formats import plural
 
 BINS = 36
@@ -20,17 +20,14 @@ DASH = (0, (3, 1.5))
 Lengths = npt.NDArray[np.float64]
 
 
-@styled
+@style()
 def lengths_figure(lengths: Mapping[str, npt.NDArray[Any]], unit: str, *, synthetic: bool) -> Figure:
-    """Draw the distribution of lengths in each split.
+    """Draw the distribution of lengths at column width: one panel per split, median and 95th percentile marked and named.
 
     Args:
         lengths: Lengths by split (train, dev, test), all more than 0; a split may have none.
         unit: "s" for clips, on a logarithmic axis; "words" for texts, on a linear axis whose last bar holds the longest.
         synthetic: Whether to note that the corpus is synthetic.
-
-    Returns:
-        A figure of column width: one panel per split, median and 95th percentile marked and named.
     """
     figure = Figure(figsize=(COLUMN_INCHES, 3.35 if synthetic else 3.2), layout="constrained")
     panels = figure.subplots(len(SPLITS), 1, sharex=True)

@@ -21,7 +21,7 @@ SCHEMA = pl.Schema(
     ]
 )
 IS_MISSING = pl.col("audio_path").is_null() & (pl.col("clip_status") == ClipStatus.MISSING.value)
-TOLD_BY_READER = ("missing_clip", "empty_audio")  # kinds of issue that say that an utterance has no clip
+KINDS_OF_READER = ("missing_clip", "empty_audio")  # kinds of issue that say that an utterance has no clip
 ISSUES_FILE = "data_issues.csv"
 
 
@@ -41,9 +41,9 @@ def issue_table(source: CardSource) -> pl.DataFrame:
         (where, ClipStatus.MISSING.value, f"none of {plural(n, 'utterance')} has a clip", "text only")
         for where, n in ({"all splits": len(table)} if len(silent) == len(SPLITS) else silent).items()
     ]
-    told = [issue.where for issue in source.issues if issue.kind in TOLD_BY_READER]
-    is_told = IS_MISSING & (pl.col("split").is_in(list(silent)) | pl.col("utterance_id").is_in(told))
-    clips = table.filter((pl.col("clip_status") != ClipStatus.OK.value) & ~is_told)
+    reported = [issue.where for issue in source.issues if issue.kind in KINDS_OF_READER]
+    is_reported = IS_MISSING & (pl.col("split").is_in(list(silent)) | pl.col("utterance_id").is_in(reported))
+    clips = table.filter((pl.col("clip_status") != ClipStatus.OK.value) & ~is_reported)
     found += [
         (utterance_id, status, clean(detail), ClipStatus(status).action)
         for utterance_id, status, detail in clips.select("utterance_id", "clip_status", "clip_detail").iter_rows()

@@ -1,16 +1,15 @@
 """What a data card is made of: the stages' files about one corpus, read, checked and joined."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from erc_core.corpora.corpus import DataIssue
 from erc_core.errors import ErcError
 from erc_core.report.card.hashing import audio_hashes, text_hash
 from erc_core.store.clips import read_clips
+from erc_core.store.ingest import DataIssue, IngestRecord
 from erc_core.store.ragged import RaggedReader
 from erc_core.store.utterances import SYNTHETIC, read_utterances
 
@@ -48,64 +47,22 @@ def load_source(dataset: str, folder: Path) -> CardSource:
     Raises:
         ErcError: A file is missing or damaged, or two of them are about different utterances.
     """
-    utterances, clips = read_utterances(folder), read_clips(folder)
+    utterances, clips, record = read_utterances(folder), read_clips(folder), IngestRecord.read(folder)
     if not clips["utterance_id"].equals(utterances["utterance_id"]):
         raise ErcError(
             f"{folder / 'clips.parquet'}: its utterances are not those of utterances.parquet; run `dvc repro`"
         )
     with RaggedReader(folder / "audio.h5") as audio:
         audio.require_ids(utterances["utterance_id"].to_list(), "utterances.parquet")
-        rate = float(audio.attributes["sample_rate"])
-        heard = pl.DataFrame(
-            {"used_seconds": audio.lengths / rate, "audio_hash": audio_hashes(audio)},
-            schema={"used_seconds": pl.Float64, "audio_hash": pl.String},
-        )
-    record = _read_record(folder / "ingest.json")
-    seconds = pl.col("seconds")
-    joined = pl.concat(
-        [
-            utterances,
-            clips.select(
-                clip_status=pl.col("status").cast(pl.String),
-                clip_detail=pl.col("detail").fill_null(""),
-                seconds=pl.when(seconds.is_finite() & (seconds > 0)).then(seconds),
-            ),
-            heard,
-            pl.DataFrame(
-                {"text_hash": [text_hash(text) for text in utterances["text"]]}, schema={"text_hash": pl.String}
-            ),
-        ],
-        how="horizontal",
-    ).with_columns(speaker=pl.when(pl.col("speaker").str.strip_chars() != "").then(pl.col("speaker")))
-    return CardSource(
-        dataset=dataset,
-        synthetic=dataset in SYNTHETIC,
-        utterances=joined,
-        ingest=record["ingest"],
-        facts=record["facts"],
-        issues=[DataIssue(**issue) for issue in record["issues"]],
+        used_seconds, hashes = audio.lengths / float(audio.attributes["sample_rate"]), audio_hashes(audio)
+    seconds = clips["seconds"]
+    joined = utterances.with_columns(
+        clip_status=clips["status"].cast(pl.String),
+        clip_detail=clips["detail"].fill_null(""),
+        seconds=pl.when(seconds.is_finite() & (seconds > 0)).then(seconds),
+        used_seconds=pl.Series(used_seconds, dtype=pl.Float64),
+        audio_hash=pl.Series(hashes, dtype=pl.String),
+        text_hash=pl.col("text").map_elements(text_hash, return_dtype=pl.String, skip_nulls=True),
+        speaker=pl.when(pl.col("speaker").str.strip_chars() != "").then(pl.col("speaker")),
     )
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    """Read ingest.json, and see that it has what the stage ingest writes."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ErcError(f"{path}: not found; the stage ingest makes it: run `dvc repro`") from None
-    except ValueError as error:
-        raise ErcError(f"{path}: damaged ({error}); delete it and run `dvc repro`") from None
-    fields = {"where", "kind", "detail", "action"}
-    right = (
-        isinstance(record, dict)
-        and all(
-            isinstance(record.get(name), kind) for name, kind in (("ingest", dict), ("facts", dict), ("issues", list))
-        )
-        and all(
-            isinstance(issue, dict) and set(issue) == fields and all(isinstance(text, str) for text in issue.values())
-            for issue in record["issues"]
-        )
-    )
-    if not right:
-        raise ErcError(f"{path}: not what the stage ingest writes; delete it and run `dvc repro`")
-    return dict(record)
+    return CardSource(dataset, dataset in SYNTHETIC, joined, record.ingest, record.facts, record.issues)

@@ -1,4 +1,4 @@
-"""data.md and its figure."""
+"""The data card: data.md with its figure for people, and the record from which the report says the same."""
 
 from pathlib import Path
 
@@ -6,10 +6,11 @@ import polars as pl
 
 from erc_core.report.card.checks import CheckResults
 from erc_core.report.card.figure import lengths_figure
-from erc_core.report.card.sections import card_part
+from erc_core.report.card.record import Card
+from erc_core.report.card.sections import corpus_sections
 from erc_core.report.card.source import CardSource
-from erc_core.report.page.document import Document, Drawn, Paragraph
-from erc_core.report.page.figures import save
+from erc_core.report.page.document import DatasetPart, Document, Drawn
+from erc_core.report.page.figures import embed
 from erc_core.report.page.formats import plural
 from erc_core.report.page.render import render_markdown
 from erc_core.run.atomic import atomic_file
@@ -20,7 +21,7 @@ FIGURES_FOLDER = "data_figures"
 
 
 def write_card(source: CardSource, issues: pl.DataFrame, results: CheckResults, folder: Path) -> None:
-    """Draw the figure and write the page.
+    """Draw the figure, and write the page and the record.
 
     Args:
         source: What is known about the corpus.
@@ -29,21 +30,23 @@ def write_card(source: CardSource, issues: pl.DataFrame, results: CheckResults, 
         folder: Where data.md and data_figures/ go.
     """
     unit = "s" if source.utterances["seconds"].count() else "words"
-    drawn = _draw(source, unit, folder)
+    card = Card(
+        dataset=source.dataset,
+        sections=corpus_sections(source, issues, results, _draw(source, unit, folder), unit),
+    )
     words = (
         "What the corpus holds after its raw files were read and its clips decoded, what was met by a rule, and the checks "
         f"for leaks between splits: {plural(len(results.warnings), 'warning')}."
     )
+    spoken = "This corpus was spoken by eSpeak NG; scores on it say nothing about people."
     document = Document(
         title=f"Data card: {source.dataset}",
-        warning="This corpus was spoken by eSpeak NG; scores on it say nothing about people."
-        if source.synthetic
-        else "",
-        short_warning="",
-        introduction=(Paragraph(words),),
-        summary=None,
-        parts=(card_part(source, issues, results, drawn, unit),),
+        introduction=words,
+        # the warning about synthetic speech is the document's: a card has no scores to repeat it over
+        parts=[DatasetPart(source.dataset, synthetic=False, sections=card.sections)],
+        warning=spoken if source.synthetic else "",
     )
+    card.write()
     with atomic_file(folder / CARD_FILE) as partial:
         partial.write_text(render_markdown(document), encoding="utf-8", newline="\n")
 
@@ -54,7 +57,4 @@ def _draw(source: CardSource, unit: str, folder: Path) -> Drawn:
     known = lengths.filter(pl.col("length") > 0)
     per_split = {split: known.filter(pl.col("split") == split)["length"].to_numpy() for split in SPLITS}
     figure = lengths_figure(per_split, unit, synthetic=source.synthetic)
-    png, _ = save(figure, folder / FIGURES_FOLDER, "lengths")
-    width, height = figure.get_size_inches()
-    # Markdown links the PNG: the SVG is not embedded
-    return Drawn(png.relative_to(folder).as_posix(), "", float(width), float(height))
+    return embed(figure, folder, FIGURES_FOLDER, "lengths")

@@ -1,9 +1,15 @@
-"""What a report is made of, before it becomes HTML or Markdown. All text is plain: templates escape it."""
+"""What a page is made of, before it becomes HTML, Markdown or LaTeX. All text is plain: templates escape it.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import count, groupby
+Tables and figures get their numbers when a page is rendered, so that the same block can stand on several pages.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
+
+Kind = Literal["text", "number", "code", "quote"]
+Cells = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -17,16 +23,28 @@ class Column:
     """
 
     title: str
-    kind: Literal["text", "number", "code", "quote"] = "text"
+    kind: Kind = "text"
     group: str = ""
+
+
+KIND_MARKS: dict[str, Kind] = {"#": "number", "`": "code", "“": "quote"}
+
+
+def heads(*titles: str) -> list[Column]:
+    """Return columns; a title after # is of numbers, after ` of names of code, after “ of what somebody said."""
+    return [Column(title.lstrip("#`“"), KIND_MARKS.get(title[0], "text")) for title in titles]
+
+
+def number_heads(titles: Iterable[str]) -> list[Column]:
+    """Return columns of numbers whose titles may be any text."""
+    return [Column(title, "number") for title in titles]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A numbered table.
+    """A table.
 
     Attributes:
-        number: Of the table.
         caption: What it shows.
         columns: Heads.
         rows: Each with a cell for each column. A star at the end of a number is a mark, not a part of the number.
@@ -34,19 +52,22 @@ class Table:
         notes: What stands under the table, in small print.
     """
 
-    number: int
     caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[str, ...], ...]
-    groups: tuple[tuple[int, str], ...] = ()
-    notes: tuple[str, ...] = ()
+    columns: Sequence[Column]
+    rows: Sequence[Cells]
+    groups: Sequence[tuple[int, str]] = ()
+    notes: Sequence[str] = ()
     block: Literal["table"] = "table"
 
     @property
-    def column_groups(self) -> tuple[tuple[str, int], ...]:
-        """Heads over the columns with the number of columns that each spans; empty if no column has one."""
-        spans = [(title, len(list(columns))) for title, columns in groupby(column.group for column in self.columns)]
-        return tuple(spans) if any(title for title, _ in spans) else ()
+    def column_groups(self) -> list[tuple[str, int, int]]:
+        """Heads over the columns, each with its first column (from 1) and their number; empty if no column has one."""
+        groups, first = [], 1
+        for title, members in groupby(column.group for column in self.columns):
+            span = len(list(members))
+            groups.append((title, first, span))
+            first += span
+        return groups if any(title for title, _, _ in groups) else []
 
     def group_before(self, row: int) -> str:
         """Return the head above a row, empty if there is none."""
@@ -72,9 +93,8 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Picture:
-    """A numbered figure with its caption, and the words that stand for it where it cannot be seen."""
+    """A figure with its caption, and the words that stand for it where it cannot be seen."""
 
-    number: int
     caption: str
     alt: str
     drawn: Drawn
@@ -82,49 +102,33 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Paragraph:
-    """A paragraph of prose."""
-
-    text: str
-    block: Literal["paragraph"] = "paragraph"
-
-
-@dataclass(frozen=True)
-class Score:
-    """A headline score: its name, its value, its interval or the reason why there is none."""
-
-    name: str
-    value: str
-    interval: str
-
-
-@dataclass(frozen=True)
 class Headline:
-    """The scores that a reader looks for first."""
+    """The scores that a reader looks for first: name, value, and interval or the reason why there is none."""
 
-    scores: tuple[Score, ...]
+    scores: Sequence[tuple[str, str, str]]
     block: Literal["headline"] = "headline"
 
 
 @dataclass(frozen=True)
 class Details:
-    """Blocks that are folded away on screen."""
+    """Tables that are folded away on screen."""
 
     summary: str
-    blocks: tuple[Table, ...]
+    blocks: Sequence[Table]
     block: Literal["details"] = "details"
 
 
-Block = Table | Picture | Paragraph | Headline | Details
+# A string is a paragraph of prose
+Block = Table | Picture | Headline | Details | str
 
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of what is said about a dataset."""
+    """A titled part of what is said about a dataset; the anchor is its own within the dataset."""
 
     title: str
     anchor: str
-    blocks: tuple[Block, ...]
+    blocks: Sequence[Block]
 
 
 @dataclass(frozen=True)
@@ -133,48 +137,25 @@ class DatasetPart:
 
     dataset: str
     synthetic: bool
-    sections: tuple[Section, ...]
+    sections: Sequence[Section]
 
 
 @dataclass(frozen=True)
 class Document:
-    """The report.
+    """A page.
 
     Attributes:
         title: Its title.
+        introduction: What stands before everything else.
+        parts: One per dataset.
         warning: What must be read before any score, empty if nothing; shown at the top and throughout.
         short_warning: The same in one line, for each section of a dataset that it concerns.
-        introduction: What the scores and intervals are.
         summary: One row per dataset, where there are several.
-        parts: One per dataset.
     """
 
     title: str
-    warning: str
-    short_warning: str
-    introduction: tuple[Paragraph, ...]
-    summary: Table | None
-    parts: tuple[DatasetPart, ...]
-
-
-@dataclass
-class Numbering:
-    """Numbers of tables and figures in the order in which they are made."""
-
-    tables: Iterator[int] = field(default_factory=lambda: count(1))
-    figures: Iterator[int] = field(default_factory=lambda: count(1))
-
-    def table(
-        self,
-        caption: str,
-        columns: Sequence[Column],
-        rows: Sequence[tuple[str, ...]],
-        groups: Sequence[tuple[int, str]] = (),
-        notes: Sequence[str] = (),
-    ) -> Table:
-        """Return the next table."""
-        return Table(next(self.tables), caption, tuple(columns), tuple(rows), tuple(groups), tuple(notes))
-
-    def picture(self, caption: str, alt: str, drawn: Drawn) -> Picture:
-        """Return the next figure."""
-        return Picture(next(self.figures), caption, alt, drawn)
+    introduction: str
+    parts: Sequence[DatasetPart]
+    warning: str = ""
+    short_warning: str = ""
+    summary: Table | None = None

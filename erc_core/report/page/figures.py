@@ -1,13 +1,12 @@
 """The figures of the report: each function takes data and returns a Figure, `save` writes it.
 
-Shape suffixes: C classes.
+Those of a `synthetic` corpus note that it is one. Shape suffixes: C classes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import base64
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
 
 import matplotlib.style
 import numpy as np
@@ -19,6 +18,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from erc_core.report.page.clean import shorten
+from erc_core.report.page.document import Drawn
+from erc_core.report.page.formats import SPLIT_TITLES
 from erc_core.run.atomic import atomic_file
 
 STYLE = Path(__file__).with_name("style.mplstyle")
@@ -26,43 +27,21 @@ COLUMN_INCHES = 3.4
 FULL_INCHES = 7.0
 # Okabe & Ito's colours by name; see style.mplstyle
 BLUE, VERMILION, GREEN, ORANGE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#595959"
-SPLITS = {"train": ("train", BLUE), "dev": ("dev (validation)", ORANGE), "test": ("test", GREEN)}
+SPLITS = {split: (SPLIT_TITLES[split], color) for split, color in (("train", BLUE), ("dev", ORANGE), ("test", GREEN))}
 # The four classes of the paper's Fig. 2; joy is what other corpora call happiness
 FIG_2_CLASSES = ("happiness", "joy", "sadness", "neutral", "anger")
 SYNTHETIC_NOTE = "synthetic corpus (eSpeak NG speech)"
 
-P = ParamSpec("P")
-
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Apply style.mplstyle on matplotlib's own defaults, whatever the user's matplotlibrc says."""
+    """Apply style.mplstyle on matplotlib's own defaults, whatever the user's matplotlibrc says; also as a decorator."""
     with matplotlib.style.context(["default", STYLE]):
         yield
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Make a drawing function use the report's style."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with style():
-            return draw(*args, **kwargs)
-
-    return drawn
-
-
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write a figure as PNG (200 dpi) and SVG; the same figure gives the same bytes.
-
-    Args:
-        figure: What to write.
-        folder: Where to; made if missing.
-        name: File name without its ending.
-
-    Returns:
-        Paths of the PNG and of the SVG.
-    """
+    """Write a figure as PNG (200 dpi) and SVG, and return their paths; the same figure gives the same bytes."""
     # no date, and no version that would change bytes where nothing else changes
     metadata: dict[str, dict[str, str | None]] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
     with style():
@@ -72,17 +51,22 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     return folder / f"{name}.png", folder / f"{name}.svg"
 
 
-@styled
+def embed(figure: Figure, page_folder: Path, folder: str, name: str) -> Drawn:
+    """Write a figure to a folder below that of the page, and return it as the page shows it."""
+    png, svg = save(figure, page_folder / folder, name)
+    uri = "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
+    width, height = figure.get_size_inches()
+    return Drawn(png.relative_to(page_folder).as_posix(), uri, float(width), float(height))
+
+
+@style()
 def confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, synthetic: bool) -> Figure:
-    """Draw a confusion matrix twice: counts, and percent of each gold class.
+    """Draw a confusion matrix twice, at full width: counts, and percent of each gold class.
 
     Args:
         confusion_CC: (C, C) counts, rows gold, columns predicted.
         labels: The C label names.
-        synthetic: Whether to note that the corpus is synthetic.
-
-    Returns:
-        A figure of full width with two panels.
+        synthetic: See above.
     """
     gold_C = confusion_CC.sum(axis=1)
     share_CC = confusion_CC / np.maximum(gold_C, 1)[:, None]
@@ -92,22 +76,23 @@ def confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, 
     ]
     figure = new_figure(FULL_INCHES, 3.9, synthetic=synthetic)
     left, right = figure.subplots(1, 2)
-    _matrix(left, confusion_CC / max(1, confusion_CC.max()), [[f"{n:,}" for n in row] for row in confusion_CC], labels)
+    counts = [[f"{n:,}" for n in row] for row in confusion_CC]
+    _matrix(left, confusion_CC / max(1, confusion_CC.max()), counts, labels, labels)
     left.set_title("utterances")
-    _matrix(right, share_CC, percent, labels)
+    _matrix(right, share_CC, percent, labels, labels)
     right.set_title("percent of the gold class")
     right.set_ylabel("")
     return figure
 
 
-@styled
+@style()
 def shared_confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, synthetic: bool) -> Figure:
     """Draw the confusion of the classes that the paper's Fig. 2 shows, in the order in which it shows them.
 
     Args:
         confusion_CC: (C, C) counts of all classes, rows gold, columns predicted.
         labels: The C label names.
-        synthetic: Whether to note that the corpus is synthetic.
+        synthetic: See above.
 
     Returns:
         A figure of column width: percent of the gold class with the counts below, and the other classes, if there are
@@ -143,18 +128,9 @@ def shared_classes(labels: list[str]) -> list[str]:
     return shown if len(shown) > 1 else []
 
 
-@styled
+@style()
 def learning_figure(history: pl.DataFrame, best_epoch: int, *, synthetic: bool) -> Figure:
-    """Draw the losses and the validation scores over the epochs, with the chosen epoch marked.
-
-    Args:
-        history: One row per epoch: epoch, train_loss, train_erc, train_icl, val_loss, val_acc, val_wf1.
-        best_epoch: The chosen epoch, one of `history`.
-        synthetic: Whether to note that the corpus is synthetic.
-
-    Returns:
-        A figure of full width with two panels.
-    """
+    """Draw the losses and the validation scores over the epochs of history.csv at full width, with the chosen epoch marked."""
     figure = new_figure(FULL_INCHES, 2.7, synthetic=synthetic)
     losses, scores = figure.subplots(1, 2)
     _curve(losses, history, "train_loss", "train, total", BLUE, "-", "o")
@@ -173,9 +149,8 @@ def learning_figure(history: pl.DataFrame, best_epoch: int, *, synthetic: bool) 
     scores.set_ylabel("score")
     scores.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for ax in (losses, scores):
-        ax.axvline(
-            best_epoch, color="black", linewidth=0.8, linestyle=(0, (1, 1.5)), label=f"chosen, epoch {best_epoch}"
-        )
+        label = f"chosen, epoch {best_epoch}"
+        ax.axvline(best_epoch, color="black", linewidth=0.8, linestyle=(0, (1, 1.5)), label=label)
         ax.set_xlabel("epoch")
         ax.set_xlim(0.5, max(history["epoch"].to_list()) + 0.5)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
@@ -184,17 +159,14 @@ def learning_figure(history: pl.DataFrame, best_epoch: int, *, synthetic: bool) 
     return figure
 
 
-@styled
+@style()
 def class_figure(emotions: Mapping[str, Mapping[str, int]], labels: list[str], *, synthetic: bool) -> Figure:
-    """Draw how the classes share each split.
+    """Draw how the classes share each split, at full width: for each class one bar per split, its share long, with its count.
 
     Args:
         emotions: Utterances of each class by split (train, dev, test).
         labels: The C label names.
-        synthetic: Whether to note that the corpus is synthetic.
-
-    Returns:
-        A figure of full width: for each class one bar per split, its share long, with its count.
+        synthetic: See above.
     """
     figure = new_figure(FULL_INCHES, 0.75 + 0.36 * len(labels), synthetic=synthetic)
     ax = figure.subplots()
@@ -214,17 +186,9 @@ def class_figure(emotions: Mapping[str, Mapping[str, int]], labels: list[str], *
     return figure
 
 
-@styled
+@style()
 def per_class_figure(per_class: pl.DataFrame, *, synthetic: bool) -> Figure:
-    """Draw F1 of each class with its interval and its support.
-
-    Args:
-        per_class: One row per class: emotion, f1, f1_low, f1_high, support; the ends of the interval may be null.
-        synthetic: Whether to note that the corpus is synthetic.
-
-    Returns:
-        A figure of column width.
-    """
+    """Draw F1 of each class of per_class.csv with its interval and its support, at column width."""
     labels = per_class["emotion"].to_list()
     figure = new_figure(COLUMN_INCHES, 0.75 + 0.26 * len(labels), synthetic=synthetic)
     ax = figure.subplots()
@@ -257,14 +221,9 @@ def new_figure(width: float, height: float, *, synthetic: bool) -> Figure:
 
 
 def _matrix(
-    ax: Axes,
-    shade: npt.NDArray[np.float64],
-    words: list[list[str]],
-    labels: list[str],
-    columns: list[str] | None = None,
+    ax: Axes, shade: npt.NDArray[np.float64], words: list[list[str]], rows: list[str], columns: list[str]
 ) -> None:
     """Draw a matrix with the gold classes as rows: shades from 0 to 1, a word in each cell."""
-    columns = labels if columns is None else columns
     ax.imshow(shade, cmap="Blues", vmin=0, vmax=1.15)  # not to the darkest blue: it prints as black
     longest = max(len(line) for row in words for word in row for line in word.split("\n"))
     cell = 190 / len(columns)  # points; a digit of DejaVu Sans is 0.64 of its size wide
@@ -274,14 +233,16 @@ def _matrix(
             color = "white" if shade[i, j] > 0.78 else "#1a1a1a"
             va = "center" if "\n" in word else "center_baseline"
             ax.text(j, i, word, ha="center", va=va, fontsize=size, color=color)
-    ax.set_xticks(
-        range(len(columns)), [shorten(label, 14) for label in columns], rotation=45, ha="right", rotation_mode="anchor"
-    )
-    ax.set_yticks(range(len(labels)), [shorten(label, 14) for label in labels])
+    ax.set_xticks(range(len(columns)), _short(columns), rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(rows)), _short(rows))
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_xlabel("predicted")
     ax.set_ylabel("gold")
+
+
+def _short(labels: Sequence[str]) -> list[str]:
+    return [shorten(label, 14) for label in labels]
 
 
 def _curve(ax: Axes, history: pl.DataFrame, column: str, label: str, color: str, dash: str, marker: str) -> None:
@@ -295,6 +256,6 @@ def _curve(ax: Axes, history: pl.DataFrame, column: str, label: str, color: str,
 
 def _class_axis(ax: Axes, labels: list[str]) -> None:
     """Name classes on the vertical axis, the first on top."""
-    ax.set_yticks(range(len(labels)), [shorten(label, 14) for label in labels])
+    ax.set_yticks(range(len(labels)), _short(labels))
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)

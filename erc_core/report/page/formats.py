@@ -6,6 +6,7 @@ from collections.abc import Sequence
 MISSING = "–"
 MINUS = "−"
 MODALITIES = {"T": "T (text)", "A": "A (speech)", "T+A": "T+A (text and speech)"}
+SPLIT_TITLES = {"train": "train", "dev": "dev (validation)", "test": "test"}
 
 
 def count(number: int) -> str:
@@ -57,6 +58,11 @@ def p_value(p: float | None) -> str:
 def listed(words: Sequence[str]) -> str:
     """Return words as a list in prose, such as a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def first_of(shown: int, total: int) -> str:
+    """Say how much of a list is shown, such as all or the first 20 of 31."""
+    return "all" if shown == total else f"the first {shown} of {count(total)}"
 
 
 def plural(number: int, noun: str) -> str:

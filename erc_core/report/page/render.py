@@ -1,53 +1,86 @@
-"""A Document as HTML or Markdown. All text is untrusted: each template escapes whatever it prints, unasked."""
+"""A Document as HTML or Markdown, a table as LaTeX. All text is untrusted: each template escapes whatever it prints, unasked."""
 
 import re
+from collections import defaultdict
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from erc_core.report.page.clean import clean
-from erc_core.report.page.document import Document
+from erc_core.report.page.document import Document, Table
 
 # Characters that mean something in (GitHub's) Markdown inside a line or a table cell
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]<>|~$&]")
 # What GitHub makes a link of without being asked: the first slash of ://, the dot of www.
 _AUTOLINK = re.compile(r"(?i)(?<=:)/(?=/)|(?<=www)\.")
 _PLAIN_CODE = re.compile(r"[A-Za-z0-9 ./:;,=()@#%*_+-]+")
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    '"': "''", "*": "{*}", "–": "--", "−": "$-$", "±": r"$\pm$", "“": "``", "”": "''", "’": "'", "[": "{[}", "]": "{]}",
+}  # fmt: skip
 
 
-class MarkdownText(str):
-    """Text that is Markdown already."""
+class Ready(str):
+    """Text in the page's own language already."""
 
     __slots__ = ()
 
 
 def render_html(document: Document) -> str:
     """Return the report as one HTML file."""
-    environment = _environment(autoescape=True)
-    environment.finalize = _clean_text
+    environment = _environment(_clean_text, autoescape=True)
     return environment.get_template("report.html.j2").render(document=document)
 
 
 def render_markdown(document: Document) -> str:
     """Return the report as Markdown with GitHub's tables; figures are linked as PNG."""
-    environment = _environment(autoescape=False)
-    environment.finalize = _markdown_text
-    environment.filters["code"] = _markdown_code
-    environment.filters["link"] = MarkdownText
+    environment = _environment(_markdown_text)
+    environment.filters |= {"code": _markdown_code, "link": Ready}
     text = environment.get_template("report.md.j2").render(document=document)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def _environment(*, autoescape: bool) -> Environment:
-    return Environment(
+def render_latex(table: Table, label: str) -> str:
+    """Return a table as a LaTeX float with booktabs under a label of harmless characters."""
+    # braces are LaTeX's own
+    marks = {"variable_start_string": "<<", "variable_end_string": ">>"}
+    marks |= {
+        "block_start_string": "<%",
+        "block_end_string": "%>",
+        "comment_start_string": "<#",
+        "comment_end_string": "#>",
+    }
+    environment = _environment(_latex_text, **marks)
+    environment.filters["ready"] = Ready
+    return environment.get_template("table.tex.j2").render(table=table, label=label)
+
+
+def escape_latex(text: str) -> str:
+    """Return a text with everything that means something to LaTeX, or that its usual fonts lack, as a command."""
+    return "".join(_LATEX.get(character, character) for character in clean(text))
+
+
+def _latex_text(printed: Any) -> Any:
+    return escape_latex(printed) if isinstance(printed, str) and not isinstance(printed, Ready) else printed
+
+
+def _environment(finalize: Callable[[Any], Any], **options: Any) -> Environment:
+    environment = Environment(
         loader=PackageLoader("erc_core.report.page"),
-        autoescape=autoescape,
+        finalize=finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        **options,
     )
+    numbers: dict[str, count[int]] = defaultdict(lambda: count(1))
+    environment.globals["next_number"] = lambda kind: next(numbers[kind])
+    return environment
 
 
 def _clean_text(printed: Any) -> Any:
@@ -56,7 +89,7 @@ def _clean_text(printed: Any) -> Any:
 
 
 def _markdown_text(printed: Any) -> Any:
-    if isinstance(printed, MarkdownText) or not isinstance(printed, str):
+    if isinstance(printed, Ready) or not isinstance(printed, str):
         return printed
     text = _MARKDOWN.sub(lambda found: "\\" + found.group(), clean(printed))
     return _AUTOLINK.sub(lambda found: "\\" + found.group(), text)
@@ -64,4 +97,4 @@ def _markdown_text(printed: Any) -> Any:
 
 def _markdown_code(printed: str) -> str:
     """Return a name as code where it has only characters that need no escape there, as text otherwise."""
-    return MarkdownText(f"`{printed}`") if _PLAIN_CODE.fullmatch(printed) else printed
+    return Ready(f"`{printed}`") if _PLAIN_CODE.fullmatch(printed) else printed

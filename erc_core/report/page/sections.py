@@ -11,15 +11,15 @@ from erc_core.report.page.content import DatasetContent
 from erc_core.report.page.data_sections import data_section, provenance_section
 from erc_core.report.page.document import (
     Block,
-    Column,
+    Cells,
     DatasetPart,
     Drawn,
     Headline,
-    Numbering,
-    Paragraph,
     Picture,
-    Score,
     Section,
+    Table,
+    heads,
+    number_heads,
 )
 from erc_core.report.page.figures import shared_classes
 from erc_core.report.page.formats import (
@@ -31,7 +31,6 @@ from erc_core.report.page.formats import (
     percent_range,
     percent_with_range,
     plural,
-    value,
 )
 from erc_core.report.study.sections import study_sections
 from erc_core.report.study.tables import StudyTable
@@ -44,7 +43,6 @@ def dataset_part(
     drawn: Mapping[str, Drawn],
     report: ReportParams,
     evaluate: EvaluateParams,
-    numbering: Numbering,
     study: Sequence[StudyTable],
 ) -> DatasetPart:
     """Say everything about one dataset.
@@ -52,26 +50,22 @@ def dataset_part(
     Args:
         content: What is known about it.
         drawn: Its figures by name: confusion, learning, classes, per_class, confusion_shared where it has some of the
-            paper's classes, and one per curve of the study (see study_sections.sweeps).
+            paper's classes, and one per curve of the study (see study.sections.sweeps).
         report: How much to show.
         evaluate: How the intervals were made.
-        numbering: Of tables and figures, continued.
         study: The tables of its study, none if it runs nothing.
-
-    Returns:
-        Its sections in reading order.
     """
     sections = (
-        _scores(content, evaluate),
-        _model(content, numbering),
-        _classes(content, drawn, evaluate, numbering),
-        _errors(content, report.top_errors, numbering),
-        _training(content, drawn["learning"], numbering),
-        *study_sections(content.dataset, study, drawn, evaluate, numbering),
-        data_section(content, drawn["classes"], numbering),
-        provenance_section(content, numbering),
+        Section("Scores on the test split", "scores", _scores(content, evaluate)),
+        Section("Model and choice of epoch", "model", _model(content)),
+        Section("Classes", "classes", _classes(content, drawn, evaluate)),
+        Section("Most confident errors", "errors", _errors(content, report.top_errors)),
+        Section("Training", "training", [_training(content, drawn["learning"])]),
+        *study_sections(study, drawn, evaluate),
+        data_section(content, drawn["classes"]),
+        provenance_section(content),
     )
-    return DatasetPart(content.dataset, content.results.synthetic, sections)
+    return DatasetPart(content.dataset, content.facts.synthetic, sections)
 
 
 def interval_words(evaluate: EvaluateParams) -> str:
@@ -84,22 +78,15 @@ def interval_words(evaluate: EvaluateParams) -> str:
     )
 
 
-def _section(content: DatasetContent, title: str, anchor: str, blocks: list[Block]) -> Section:
-    return Section(title, f"{content.dataset}-{anchor}", tuple(blocks))
-
-
-def _scores(content: DatasetContent, evaluate: EvaluateParams) -> Section:
+def _scores(content: DatasetContent, evaluate: EvaluateParams) -> list[Block]:
     metrics, confidence = content.metrics, f"{100 * evaluate.confidence:g}% interval"
-    scores = [
-        Score(name, percent(at), f"{confidence} {percent_range(low, high)}" if low is not None else "no interval")
-        for name, at, low, high in (
-            ("Accuracy", metrics.acc, metrics.acc_low, metrics.acc_high),
-            ("Weighted F1", metrics.wf1, metrics.wf1_low, metrics.wf1_high),
-            ("Macro F1", metrics.macro_f1, metrics.macro_f1_low, metrics.macro_f1_high),
-        )
-    ]
+    scores = []
+    for title, name in (("Accuracy", "acc"), ("Weighted F1", "wf1"), ("Macro F1", "macro_f1")):
+        at, low, high = metrics.score(name)
+        interval = f"{confidence} {percent_range(low, high)}" if low is not None else "no interval"
+        scores.append((title, percent(at), interval))
     gold = content.predictions["emotion"].to_list()
-    train = content.results.splits["train"].emotions
+    train = content.facts.splits["train"].emotions
     usual_label = max(content.labels, key=lambda label: train.get(label, 0))
     usual = score(gold, [usual_label] * len(gold), content.labels)
     text = (
@@ -109,26 +96,22 @@ def _scores(content: DatasetContent, evaluate: EvaluateParams) -> Section:
         "Weighted F1 weights the F1 of each class by its support; macro F1 is the plain mean over the classes that "
         "occur in the test split."
     )
-    blocks: list[Block] = [Headline(tuple(scores)), Paragraph(text)]
+    blocks: list[Block] = [Headline(scores), text]
     if metrics.wf1_low is None:
-        blocks.append(
-            Paragraph("There are no intervals: they come from resampling dialogues, and the test split has one only.")
-        )
-    return _section(content, "Scores on the test split", "scores", blocks)
+        text = "There are no intervals: they come from resampling dialogues, and the test split has one only."
+        blocks.append(text)
+    return blocks
 
 
-def _model(content: DatasetContent, numbering: Numbering) -> Section:
-    results, run = content.results, content.results.training
-    weights = results.weights
-    if isinstance(weights, dict):
-        weights = [f"{part}: {name}" for part, name in weights.items()]
-    table = numbering.table(
+def _model(content: DatasetContent) -> list[Block]:
+    facts, run = content.facts, content.training
+    table = Table(
         f"{content.dataset}: the model and the run that made it.",
-        [Column("Property"), Column("Value")],
+        heads("Property", "Value"),
         [
-            ("Modality", MODALITIES.get(results.modality, results.modality)),
-            ("Backbone", results.backbone),
-            ("Weights at the start", value(weights)),
+            ("Modality", MODALITIES.get(facts.modality, facts.modality)),
+            ("Backbone", facts.backbone),
+            ("Weights at the start", facts.weights),
             ("Parameters", f"{count(run.parameters)}, of which {count(run.trained_parameters)} trained"),
             ("Seed", str(run.seed)),
             ("Epochs run", count(run.epochs)),
@@ -140,14 +123,12 @@ def _model(content: DatasetContent, numbering: Numbering) -> Section:
         f"validation split ({percent(run.val_wf1)}), and its weights were kept. The test split had no part in this: "
         "it was read once, by the evaluation, after the choice."
     )
-    return _section(content, "Model and choice of epoch", "model", [table, Paragraph(text)])
+    return [table, text]
 
 
-def _classes(
-    content: DatasetContent, drawn: Mapping[str, Drawn], evaluate: EvaluateParams, numbering: Numbering
-) -> Section:
-    name, labels = content.dataset, content.labels
-    rows: list[tuple[str, ...]] = []
+def _classes(content: DatasetContent, drawn: Mapping[str, Drawn], evaluate: EvaluateParams) -> list[Block]:
+    name, labels = f"{content.dataset}, test split", content.labels
+    rows: list[Cells] = []
     for row in content.per_class.iter_rows(named=True):
         scores = (
             percent(row["precision"]),
@@ -155,73 +136,57 @@ def _classes(
             percent_with_range(row["f1"], row["f1_low"], row["f1_high"]),
         )
         rows.append((row["emotion"], *(scores if row["support"] else (MISSING,) * 3), count(row["support"])))
-    absent = [row["emotion"] for row in content.per_class.iter_rows(named=True) if row["support"] == 0]
+    absent = content.per_class.filter(pl.col("support") == 0)["emotion"].to_list()
     note = f" No utterance of the test split is labelled {' or '.join(absent)}." if absent else ""
     confidence = f"{100 * evaluate.confidence:g}%"
-    table = numbering.table(
-        f"{name}, test split: scores of each class, F1 with its {confidence} interval.{note}",
-        [
-            Column("Emotion"),
-            Column("Precision", "number"),
-            Column("Recall", "number"),
-            Column("F1", "number"),
-            Column("Support", "number"),
-        ],
+    table = Table(
+        f"{name}: scores of each class, F1 with its {confidence} interval.{note}",
+        heads("Emotion", "#Precision", "#Recall", "#F1", "#Support"),
         rows,
     )
-    per_class = numbering.picture(
-        f"{name}, test split: F1 of each class. Bars are {confidence} intervals from resampled dialogues; the numbers "
+    per_class = Picture(
+        f"{name}: F1 of each class. Bars are {confidence} intervals from resampled dialogues; the numbers "
         f"on the right are the utterances of the class.{note}",
-        f"Dot plot of the F1 of each class with its interval; the numbers are in Table {table.number}.",
+        "Dot plot of the F1 of each class with its interval; the numbers are in the table above.",
         drawn["per_class"],
     )
     matrix = confusion(content.predictions["emotion"].to_list(), content.predictions["predicted"].to_list(), labels)
-    confusion_table = numbering.table(
-        f"{name}, test split: utterances by gold class (rows) and predicted class (columns).",
-        [Column("Gold"), *(Column(label, "number") for label in labels)],
+    confusion_table = Table(
+        f"{name}: utterances by gold class (rows) and predicted class (columns).",
+        [*heads("Gold"), *number_heads(labels)],
         [(label, *(count(int(n)) for n in row)) for label, row in zip(labels, matrix, strict=True)],
     )
-    confusion_picture = numbering.picture(
-        f"{name}, test split: confusion of gold classes (rows) and predicted classes (columns). Left: number of "
+    confusion_picture = Picture(
+        f"{name}: confusion of gold classes (rows) and predicted classes (columns). Left: number of "
         "utterances. Right: percent of the gold class, so each row sums to 100 but for rounding and the diagonal "
         "holds the recall; a dash stands where a class does not occur.",
-        f"Two confusion matrices, in counts and in percent of the gold class; the counts are in Table "
-        f"{confusion_table.number}.",
+        "Two confusion matrices, in counts and in percent of the gold class; the counts are in the next table.",
         drawn["confusion"],
     )
-    blocks: list[Block] = [table, per_class, confusion_picture]
-    if "confusion_shared" in drawn:
-        blocks.append(_shared_confusion(content, drawn["confusion_shared"], numbering))
-    blocks.append(confusion_table)
-    return _section(content, "Classes", "classes", blocks)
+    shared = [_shared_confusion(name, labels, drawn["confusion_shared"])] if "confusion_shared" in drawn else []
+    return [table, per_class, confusion_picture, *shared, confusion_table]
 
 
-def _shared_confusion(content: DatasetContent, drawn: Drawn, numbering: Numbering) -> Picture:
-    shown = shared_classes(content.labels)
-    other = (
-        " The column “other” holds what was predicted to be any other class."
-        if len(shown) < len(content.labels)
-        else ""
-    )
-    return numbering.picture(
-        f"{content.dataset}, test split: confusion of the classes that the paper’s Fig. 2 shows ({listed(shown)}), in percent "
+def _shared_confusion(name: str, labels: list[str], drawn: Drawn) -> Picture:
+    shown = shared_classes(labels)
+    other = " The column “other” holds what was predicted to be any other class." if len(shown) < len(labels) else ""
+    return Picture(
+        f"{name}: confusion of the classes that the paper’s Fig. 2 shows ({listed(shown)}), in percent "
         f"of the gold class, with the number of utterances in brackets.{other}",
         f"Confusion matrix of {listed(shown)}.",
         drawn,
     )
 
 
-def _errors(content: DatasetContent, top: int, numbering: Numbering) -> Section:
+def _errors(content: DatasetContent, top: int) -> list[Block]:
     wrong = content.predictions.filter(pl.col("emotion") != pl.col("predicted"))
-    title, anchor = "Most confident errors", "errors"
     if wrong.is_empty():
-        return _section(content, title, anchor, [Paragraph("Every utterance of the test split is predicted rightly.")])
+        return ["Every utterance of the test split is predicted rightly."]
     total = f"{plural(wrong.height, 'utterance')} of {count(content.metrics.n)} in the test split"
     verb = "is" if wrong.height == 1 else "are"
     if top == 0:
-        text = f"{total} {verb} predicted wrongly; none is listed, as report.top_errors is 0."
-        return _section(content, title, anchor, [Paragraph(text)])
-    rows: list[tuple[str, ...]] = [
+        return [f"{total} {verb} predicted wrongly; none is listed, as report.top_errors is 0."]
+    rows = [
         (
             row["utterance_id"],
             shorten(row["speaker"], 40) or MISSING,
@@ -233,27 +198,19 @@ def _errors(content: DatasetContent, top: int, numbering: Numbering) -> Section:
         )
         for row in wrong.sort(["confidence", "utterance_id"], descending=[True, False]).head(top).iter_rows(named=True)
     ]
-    table = numbering.table(
+    table = Table(
         f"{content.dataset}, test split: the {plural(len(rows), 'error')} with the highest confidence, which is the "
         "probability that the model gives to its prediction; p(gold) is the one that it gives to the gold class.",
-        [
-            Column("Utterance", "code"),
-            Column("Speaker"),
-            Column("Text", "quote"),
-            Column("Gold"),
-            Column("Predicted"),
-            Column("Confidence", "number"),
-            Column("p(gold)", "number"),
-        ],
+        heads("`Utterance", "Speaker", "“Text", "Gold", "Predicted", "#Confidence", "#p(gold)"),
         rows,
     )
     text = f"{total} {verb} predicted wrongly; all predictions are in reports/{content.dataset}/predictions.csv."
-    return _section(content, title, anchor, [Paragraph(text), table])
+    return [text, table]
 
 
-def _training(content: DatasetContent, drawn: Drawn, numbering: Numbering) -> Section:
-    run = content.results.training
-    picture = numbering.picture(
+def _training(content: DatasetContent, drawn: Drawn) -> Picture:
+    run = content.training
+    return Picture(
         f"{content.dataset}: losses (left) and scores on the validation split (right) over the epochs. The total "
         "training loss is the cross entropy plus the weighted contrastive loss. The dotted line marks the chosen "
         "epoch, the circle its weighted F1 (W-F1).",
@@ -261,4 +218,3 @@ def _training(content: DatasetContent, drawn: Drawn, numbering: Numbering) -> Se
         f"{percent(run.val_wf1)}.",
         drawn,
     )
-    return _section(content, "Training", "training", [picture])

@@ -9,7 +9,7 @@ from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from erc_core.report.page.figures import BLUE, COLUMN_INCHES, GREEN, VERMILION, new_figure, styled
+from erc_core.report.page.figures import BLUE, COLUMN_INCHES, GREEN, VERMILION, new_figure, style
 from erc_core.report.study.rows import Row
 
 SCORES = (("wf1", "W-F1", BLUE, "-", "o"), ("acc", "accuracy", GREEN, "--", "s"))
@@ -17,18 +17,17 @@ SCORES = (("wf1", "W-F1", BLUE, "-", "o"), ("acc", "accuracy", GREEN, "--", "s")
 DOUBLINGS = 3
 
 
-@styled
+@style()
 def sweep_figure(rows: Sequence[Row], name: str, *, synthetic: bool) -> Figure:
-    """Draw the scores (left axis) and the peak memory (right axis) over the values of a parameter.
+    """Draw the scores (left axis) and the peak memory (right axis) over the values of a parameter, at column width.
+
+    There is no memory axis where points were measured in different kinds of memory.
 
     Args:
         rows: A point for each value; one without numbers leaves a gap in the curves. Error bars are one standard
             deviation over the seeds, where there are several.
         name: What the values are of.
         synthetic: Whether to note that the corpus is synthetic.
-
-    Returns:
-        A figure of column width. It has no memory axis where points were measured in different kinds of memory.
     """
     rows = sorted(rows, key=lambda row: float(row.value))
     figure = new_figure(COLUMN_INCHES, 2.6, synthetic=synthetic)
@@ -37,17 +36,11 @@ def sweep_figure(rows: Sequence[Row], name: str, *, synthetic: bool) -> Figure:
     handles: list[Artist | Container] = []
     for metric, label, color, dash, marker in SCORES:
         summaries = [row.scores.get(metric) for row in rows]
-        spreads = [100 * summary.sd if summary and summary.sd is not None else math.nan for summary in summaries]
-        errorbar = scores.errorbar(
-            values,
-            [100 * summary.mean if summary else math.nan for summary in summaries],
-            yerr=None if all(map(math.isnan, spreads)) else spreads,
-            color=color,
-            linestyle=dash,
-            marker=marker,
-            label=label,
-        )
-        handles.append(errorbar)
+        means = [100 * summary.mean if summary else math.nan for summary in summaries]
+        sds = [100 * summary.sd if summary and summary.sd is not None else math.nan for summary in summaries]
+        bars = None if all(map(math.isnan, sds)) else sds
+        curve = scores.errorbar(values, means, bars, color=color, linestyle=dash, marker=marker, label=label)
+        handles.append(curve)
     scores.set_ylabel("score (%)")
     scores.set_xlabel(name)
     scores.margins(y=0.12)
@@ -55,15 +48,8 @@ def sweep_figure(rows: Sequence[Row], name: str, *, synthetic: bool) -> Figure:
     _value_axis(scores, rows)
     if len({row.cost.memory for row in rows if row.cost}) == 1:
         memory = scores.twinx()
-        (curve,) = memory.plot(
-            values,
-            [row.cost.peak_memory_mb if row.cost else math.nan for row in rows],
-            color=VERMILION,
-            linestyle=":",
-            marker="^",
-            label="peak memory",
-        )
-        handles.append(curve)
+        peaks = [row.cost.peak_memory_mb if row.cost else math.nan for row in rows]
+        handles += memory.plot(values, peaks, color=VERMILION, linestyle=":", marker="^", label="peak memory")
         memory.set_ylabel("peak memory (MiB)", color=VERMILION)
         memory.tick_params(axis="y", colors=VERMILION)
         memory.spines["right"].set_visible(True)

@@ -5,11 +5,14 @@ import polars as pl
 import pytest
 from matplotlib.image import imread
 
-from erc_core.corpora.corpus import DataIssue
 from erc_core.errors import ErcError
+from erc_core.report.card.record import Card
+from erc_core.report.page.document import DatasetPart, Document, Picture
+from erc_core.report.page.render import render_markdown
+from erc_core.store.ingest import DataIssue
 from stages.card import main
 
-SECTIONS = ["Size", "Classes", "Lengths", "Facts of ingest", "Excluded or handled", "Checks"]
+SECTIONS = ["Size", "Classes", "Lengths", "Facts of ingest", "Clips", "Excluded or handled", "Checks"]
 CELL = re.compile(r"(?<!\\)\|")
 
 
@@ -49,7 +52,7 @@ def test_the_card_has_its_sections_and_its_tables_count_what_polars_counts(corpu
     card = corpus.card()
     assert sections(card) == SECTIONS
     assert card.startswith("# Data card: mine\n\nWhat the corpus holds")
-    assert re.findall(r"^\*\*Table (\d)\.", card, re.M) == ["1", "2", "3", "4", "5", "6", "7"]
+    assert re.findall(r"^\*\*Table (\d+)\.", card, re.M) == [str(n) for n in range(1, 10)]
     assert "![Histograms of lengths" in card
     assert "](data_figures/lengths.png)" in card
 
@@ -245,6 +248,101 @@ def test_many_utterances_without_audio_are_warned_of(corpus, capsys):
     assert f"card mine: {words}; if they should have, look at the raw folder" in capsys.readouterr().out
 
 
+def test_every_clip_that_is_not_ordinary_is_named_up_to_a_number(corpus):
+    corpus.fill()
+    assert "No clip needed special treatment." in corpus.card()
+    names = [corpus.add("test", audio=i, status="too_long", detail="too | long") for i in range(20)]
+    card = corpus.card()
+    row = ["test", "`too_long`", "too | long", "cut to audio.max_seconds"]
+    assert table(card, "Utterance") == [[f"`{name}`", *row] for name in names]
+    assert "what was done (all)" in card
+    corpus.add("dev", status="silent", detail="level −91 dBFS")
+    card = corpus.card()
+    assert len(table(card, "Utterance")) == 20
+    assert "what was done (the first 20 of 21)" in card
+    assert "1 more: see reports/mine/data\\_issues.csv for all of them." in card
+    statuses = {row[0]: row[2:] for row in table(card, "Status")}
+    assert len(statuses) == 9
+    assert statuses["`ok`"] == ["40", "used"]
+    assert statuses["`too_long`"] == ["20", "cut to audio.max_seconds"]
+    assert statuses["`silent`"] == ["1", "text only"]
+
+
+def test_a_corpus_of_texts_is_said_to_be_one(corpus):
+    corpus.fill(audio=False)
+    card = corpus.card()
+    assert "The corpus has no clip at all: it is read as text." in card
+    assert "| Utterance |" not in card
+
+
+SCRIPTED = "No sentence of a script"
+
+
+def test_sentences_of_a_script_that_other_sessions_read_too_are_warned_of(corpus, capsys):
+    corpus.ingest = {"format": "iemocap"}
+    corpus.fill(test=6, dev=4)
+    for n, (split, dialogue, text) in enumerate(
+        [
+            ("train", "Ses01F_script01_1", "Did you see it?"),
+            ("train", "Ses02M_script02_2", "We're  going HOME."),
+            ("train", "Ses01F_impro01", "Excuse me."),
+            ("test", "Ses05F_script01_1", "did you see it? "),
+            ("test", "Ses05M_script01_1b", "Did you see it?"),  # a second take of the same script
+            ("test", "Ses05M_script02_1", "Did you see it?"),  # another script
+            ("test", "Ses05F_impro01", "Excuse me."),  # nobody wrote this one down before
+            ("dev", "Ses03F_script02_2", "we're going home."),
+            ("dev", "Ses03F_script02_2", "Nobody else says this."),
+        ]
+    ):
+        corpus.add(
+            split, text=text, audio=n, dialogue_id=dialogue, utterance_id=f"{dialogue}_{n}", speaker=f"{split} 9"
+        )
+    words = (
+        "2 of 10 utterances of test (20.0%) and 1 of 6 utterances of dev (16.7%) have the text of an utterance of train from "
+        "the same script: script01_1, script02_2"
+    )
+    card = corpus.card()
+    assert check(card, SCRIPTED) == ["warning", words]
+    assert f"card mine: {words}; scores on them are not about new sentences" in capsys.readouterr().out
+    assert sections(card)[0] == "Warnings"
+
+
+@pytest.mark.parametrize(
+    ("dialogues", "result"),
+    [
+        ({}, ["not applicable", "no utterance of test or dev is of a scripted dialogue"]),
+        ({"test": "Ses05F_script01_1"}, ["pass", "1 utterance of scripted dialogues compared within their script"]),
+        (
+            {"test": "Ses05F_script01_1", "train": "Ses01F_script01_2"},
+            ["pass", "1 utterance of scripted dialogues compared within their script"],
+        ),
+    ],
+)
+def test_scripts_that_are_in_one_split_are_no_leak(corpus, dialogues, result):
+    corpus.ingest = {"format": "iemocap"}
+    corpus.fill()
+    for n, (split, dialogue) in enumerate(dialogues.items()):
+        corpus.add(split, text="The same.", audio=n, dialogue_id=dialogue)
+    card = corpus.card()
+    assert check(card, SCRIPTED) == result
+    assert "Warnings" not in sections(card)
+    corpus.ingest = {"format": "table"}
+    assert SCRIPTED not in corpus.card()
+
+
+def test_the_record_says_what_the_page_says(corpus):
+    corpus.fill(train=9)
+    corpus.add("test", audio=1)
+    page = corpus.card()
+    card = Card.read("mine", corpus.root)
+    document = Document("x", "y", [DatasetPart("mine", synthetic=False, sections=card.sections)])
+    again = render_markdown(document)
+    assert again.split("## Dataset mine")[1] == page.split("## Dataset mine")[1]
+    (picture,) = [block for section in card.sections for block in section.blocks if isinstance(block, Picture)]
+    assert picture.drawn.svg_uri.startswith("data:image/svg+xml;base64,")
+    assert (corpus.reports / picture.drawn.png).is_file()
+
+
 HOSTILE = "<script>alert(1)</script> | [x](http://evil) **b** `c` $d$ \n# head\n| a | b |\r\x1b[31m \u202e www.evil.com"
 
 
@@ -259,7 +357,7 @@ def test_hostile_text_stays_text(corpus, capsys):
     corpus.issues = [DataIssue(HOSTILE, HOSTILE, HOSTILE, HOSTILE)]
     card = corpus.card()
     assert sections(card) == ["Warnings", *SECTIONS]
-    prose = card.replace("![Histograms of lengths, one for each split; the numbers are in Table 3.](", "")
+    prose = card.replace("![Histograms of lengths, one for each split; the numbers are in the table above.](", "")
     for raw in ("<script", "](http", "**b", "$d", "http://", "www.evil", "\x1b", "\u202e", "\r"):
         assert not re.search(r"(?<!\\)" + re.escape(raw), prose), raw
     assert len(re.findall("^# ", card, re.M)) == 1

@@ -6,13 +6,16 @@ import pytest
 from erc_core.errors import ErcError
 from erc_core.report.page.content import load_content
 
-FILES = [
-    "reports/demo/metrics.json",
-    "reports/demo/per_class.csv",
-    "reports/demo/predictions.csv",
-    "reports/demo/history.csv",
-    "data/results/demo.json",
-]
+# Each with the stage that makes it
+FILES = {
+    "reports/demo/metrics.json": "evaluate",
+    "reports/demo/per_class.csv": "evaluate",
+    "reports/demo/predictions.csv": "evaluate",
+    "reports/demo/history.csv": "train",
+    "reports/demo/training.json": "train",
+    "data/results/demo.json": "evaluate",
+    "data/cards/demo.json": "card",
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def test_a_missing_file_is_named_with_the_stage_that_makes_it(project, name):
     with pytest.raises(ErcError) as raised:
         load_content("demo", project)
     message = str(raised.value)
-    assert message == f"{project / name}: not found; make it with `dvc repro evaluate`"
+    assert message == f"{project / name}: not found; the stage {FILES[name]} makes it: run `dvc repro`"
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff\xfe\x00", b"[1,", b"a\n1\n", b'{"n": 1}'])
@@ -52,7 +55,7 @@ def test_a_damaged_file_is_named_in_one_line(project, name, damage):
         load_content("demo", project)
     message = str(raised.value)
     assert message.startswith(f"{project / name}: ")
-    assert message.endswith("`dvc repro evaluate`")
+    assert message.endswith(f"; make it again with `dvc repro --force {FILES[name]}`")
     assert "\n" not in message
 
 
@@ -68,7 +71,11 @@ def test_a_damaged_file_is_named_in_one_line(project, name, damage):
         ("reports/demo/history.csv", "\n2,", "\n9,", "lacks epoch 2"),
         ("reports/demo/history.csv", "\n2,", "\n,", "empty cell in column 'epoch'"),
         ("data/results/demo.json", '"dev"', '"valid"', "has no split 'dev'"),
-        ("data/results/demo.json", '"seed": 7', '"seed": null', "training.seed: "),
+        ("data/results/demo.json", '"joy",\n', '"joy", "joy",\n', "names a label twice"),
+        ("data/results/demo.json", '"hours"', '"days"', "splits.train.hours: "),
+        ("reports/demo/per_class.csv", "\nanger", "1\nanger", "has not the supports"),
+        ("reports/demo/training.json", '"seed": 7', '"seed": null', "seed: "),
+        ("data/cards/demo.json", '"block": "table"', '"block": "chair"', "sections.1.blocks.0.Table.block: "),
     ],
 )
 def test_files_that_do_not_fit_each_other_are_refused(project, name, old, new, message):

@@ -112,10 +112,11 @@ def test_the_report_has_its_sections_tables_figures_and_captions(report):
 
     captions = [re.match(r"(Table|Figure) (\d+)\. \S", text) for text in page.texts["figcaption"]]
     numbers = {kind: [int(m[2]) for m in captions if m[1] == kind] for kind in ("Table", "Figure")}
-    # four tables of systems with one of tests each, two of values; the figures of the model, its errors and two curves
-    assert sorted(numbers["Table"]) == list(range(1, 12 + 2 * 4 + 2 + 1))
-    assert numbers["Figure"] == list(range(1, 8))
-    assert len(page.texts["table"]) == 22
+    # four tables of systems with one of tests each, two of values, two of the card; the figures of the model, its errors, two
+    # curves and the card
+    assert numbers["Table"] == list(range(1, 7 + 2 * 4 + 2 + 2 + 1))
+    assert numbers["Figure"] == list(range(1, 9))
+    assert len(page.texts["table"]) == 19
     written = re.findall(r"^\*\*(Table|Figure) (\d+)\.\*\* \S", markdown, re.MULTILINE)
     assert sorted(written) == sorted((m[1], m[2]) for m in captions)
 
@@ -149,8 +150,8 @@ def test_html_opens_offline_and_its_links_lead_somewhere(report):
     assert len(set(ids)) == len(ids)
     assert set(page.attributes("href")) <= {f"#{name}" for name in ids}
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 7
-    svgs = sorted((report / "figures" / "demo").glob("*.svg"))
+    assert len(images) == 8
+    svgs = [*report.glob("figures/demo/*.svg"), report / "demo/data_figures/lengths.svg"]
     embedded = [base64.b64decode(image["src"].removeprefix("data:image/svg+xml;base64,")) for image in images]
     assert sorted(embedded) == sorted(path.read_bytes() for path in svgs)
     assert all(len(image["alt"]) > 20 for image in images)
@@ -163,7 +164,8 @@ def test_html_opens_offline_and_its_links_lead_somewhere(report):
 def test_markdown_links_pictures_that_are_not_blank(report):
     markdown = (report / "index.md").read_text("utf-8")
     links = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", markdown)
-    assert sorted(links) == sorted(path.relative_to(report).as_posix() for path in report.glob("figures/demo/*.png"))
+    pictures = [*report.glob("figures/demo/*.png"), report / "demo/data_figures/lengths.png"]
+    assert sorted(links) == sorted(path.relative_to(report).as_posix() for path in pictures)
     for link in links:
         assert (imread(report / link)[..., :3] < 0.9).mean() > 0.01
 
@@ -209,15 +211,14 @@ def test_two_datasets_have_a_summary_and_numbers_that_go_on(tmp_path, params, wr
     assert [row[0].strip() for row in summary[2:]] == ["demo", "meld"]
     assert [row[1].strip() for row in summary[2:]] == ["synthetic", "recorded"]
     numbers = [int(n) for n in re.findall(r"^\*\*Figure (\d+)\.", markdown, re.MULTILINE)]
-    assert numbers == list(range(1, 11))
+    assert numbers == list(range(1, 13))
     assert markdown.split("## Dataset meld")[1].count("Synthetic corpus:") == 0
 
 
 def test_hostile_text_stays_text(rendered):
-    problems = [{"utterance_id": HOSTILE, "split": "train", "status": HOSTILE, "detail": HOSTILE, "action": HOSTILE}]
     html, markdown = rendered(
-        texts=[HOSTILE], problems=problems, commit=HOSTILE, weights=[HOSTILE], files={HOSTILE: HOSTILE},
-        versions={HOSTILE: HOSTILE}, params={"jfm": {HOSTILE: HOSTILE}}, clips={"ok": 1, HOSTILE: 2},
+        texts=[HOSTILE], card=HOSTILE, commit=HOSTILE, weights=HOSTILE, files={HOSTILE: HOSTILE},
+        versions={HOSTILE: HOSTILE}, params={"jfm": {HOSTILE: HOSTILE}},
     )  # fmt: skip
     page = Page(html)
     assert "script" not in {tag for tag, _ in page.tags}
@@ -242,7 +243,7 @@ def test_hostile_text_stays_text(rendered):
 def test_a_hostile_label_and_title_stay_text(tmp_path, params, write_inputs, placeholders):
     changed = params.model_copy(update={"report": params.report.model_copy(update={"title": "<b>T</b>\n# `x`"})})
     write_inputs(tmp_path)
-    for path in (tmp_path / "reports/demo").iterdir():
+    for path in (tmp_path / "reports/demo").glob("*.*"):
         path.write_text(path.read_text("utf-8").replace("fear", "<i>|fear"), encoding="utf-8")
     path = tmp_path / "data/results/demo.json"
     path.write_text(path.read_text("utf-8").replace("fear", "<i>|fear"), encoding="utf-8")
@@ -279,16 +280,18 @@ def test_a_single_dialogue_has_no_intervals_and_the_page_says_why(rendered):
         assert not re.search(r"\b(nan|none|null)\b", text, re.IGNORECASE)
 
 
-def test_a_long_list_of_problems_is_capped_and_says_where_the_rest_is(rendered):
-    problem = {"split": "test", "status": "silent", "detail": "level −91 dBFS", "action": "text only"}
-    html, markdown = rendered(problems=[problem | {"utterance_id": f"test/dia{i}_utt0"} for i in range(31)])
-    assert "test/dia19_utt0" in html
-    assert "test/dia20_utt0" not in html
+def test_the_data_card_is_in_the_report_with_its_figures(rendered):
+    html, markdown = rendered(card="seven clips are silent")
     for text in (Page(html).visible, markdown):
-        assert "the first 20 of 31" in text
-        assert "11 more: see the list “problems” in data/results/demo.json" in text
-    html, _ = rendered(problems=[], truncated_texts=0)
-    assert "No clip needed special treatment." in html
+        data = text.split("The data card, demo/data.md beside this report, says the same.")[1].split("\nProvenance\n")[
+            0
+        ]
+        parts = ("Warning: seven clips are silent.", "demo: classes.", "demo: classes in each split.", "demo: lengths.",
+                 "demo: lengths of clips.", "1 text was longer than text")  # fmt: skip
+        assert [data.count(part) for part in parts] == [1] * len(parts)
+        assert sorted(parts, key=data.index) == list(parts)
+    assert "](demo/data_figures/lengths.png)" in markdown
+    html, _ = rendered(truncated_texts=0)
     assert "No text was longer than" in html
 
 

@@ -7,7 +7,8 @@ import pytest
 from made_up_study import TABLES, study_params, write_study
 
 from erc_core.params.training import EvaluateParams
-from erc_core.report.study.files import csv_table, escaped, latex, write_tables
+from erc_core.report.page.render import escape_latex
+from erc_core.report.study.files import csv_table, latex, write_tables
 from erc_core.report.study.tables import StudySource, make_tables
 from erc_core.study.results import read_predictions, read_results
 
@@ -133,10 +134,10 @@ def test_latex_says_what_the_table_says(tables):
     assert r"\multicolumn{3}{l}{\textit{T (text)}}" not in text
 
 
-def test_every_special_character_is_escaped():
-    assert escaped("50% of a_b & $5 #1 {x}") == r"50\% of a\_b \& \$5 \#1 \{x\}"
-    assert escaped("~^\\") == r"\textasciitilde{}\textasciicircum{}\textbackslash{}"
-    assert escaped("−1 ± 2 – “q”") == r"$-$1 $\pm$ 2 -- ``q''"
+def test_every_special_character_is_escape_latex():
+    assert escape_latex("50% of a_b & $5 #1 {x}") == r"50\% of a\_b \& \$5 \#1 \{x\}"
+    assert escape_latex("~^\\") == r"\textasciitilde{}\textasciicircum{}\textbackslash{}"
+    assert escape_latex("−1 ± 2 – “q”") == r"$-$1 $\pm$ 2 -- ``q''"
 
 
 COMPILER = shutil.which("tectonic") or shutil.which("pdflatex")

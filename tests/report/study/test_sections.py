@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 from made_up_study import TABLES, study_params
 
-from erc_core.report.page.document import DatasetPart, Document, Numbering, Paragraph, Picture, Table
+from erc_core.report.page.document import DatasetPart, Document, Picture, Table
 from erc_core.report.page.render import render_html, render_markdown
 from erc_core.report.study.notes import paired_words
 from erc_core.report.study.sections import study_sections
-from erc_core.report.study.text import layouts
+from erc_core.report.study.text import shown_tables
 
 pytestmark = pytest.mark.slow
 
@@ -19,8 +19,8 @@ SWEEP = ["mean", "sd", "mean", "sd", "Seeds", "Parameters", "Peak memory (MiB)",
 
 @pytest.fixture
 def sections(params, placeholders):
-    def make(tables, dataset="demo"):
-        return study_sections(dataset, tables, placeholders, params.evaluate, Numbering())
+    def make(tables):
+        return study_sections(tables, placeholders, params.evaluate)
 
     return make
 
@@ -30,7 +30,7 @@ def tables_of(sections):
 
 
 def pages(sections):
-    document = Document("T", "", "", (), None, (DatasetPart("demo", synthetic=False, sections=tuple(sections)),))
+    document = Document("T", "", [DatasetPart("demo", synthetic=False, sections=sections)])
     return render_html(document), render_markdown(document)
 
 
@@ -57,8 +57,8 @@ def test_structure(sections, study_tables):
             assert all(len(row) == len(table.columns) for row in table.rows)
             assert not re.search(r"\b(nan|None|inf)\b", str(table))
     comparison, tests = tables_of(made)[:2]
-    assert comparison.groups == ((0, "T (text)"), (3, "A (speech)"), (6, "T+A (text and speech)"))
-    assert tests.groups == ((0, "T (text)"), (4, "A (speech)"), (8, "T+A (text and speech)"))
+    assert comparison.groups == [(0, "T (text)"), (3, "A (speech)"), (6, "T+A (text and speech)")]
+    assert tests.groups == [(0, "T (text)"), (4, "A (speech)"), (8, "T+A (text and speech)")]
 
 
 def test_cells_are_the_numbers_in_percent_and_points(sections, study_tables):
@@ -150,7 +150,7 @@ def test_a_difference_over_the_seeds_that_both_have_says_so(params, study_tables
     assert paired_words(ablation) == ""
     first, second, *others = ablation.rows
     fewer = replace(ablation, rows=(first, replace(second, seeds=(0,)), *others))
-    assert "over the seeds that both have" in layouts(fewer, params.evaluate)[0].caption
+    assert "over the seeds that both have" in shown_tables(fewer, params.evaluate)[0].caption
 
 
 def test_a_missing_variant_is_a_dash_with_a_note_and_never_zero(sections, make_study, tmp_path):
@@ -162,7 +162,7 @@ def test_a_missing_variant_is_a_dash_with_a_note_and_never_zero(sections, make_s
     assert [row[0] for row in ablation.rows if set(row[1:]) == {"–"}] == ["w/o v_j", "w/o ICL"]
     assert "Missing (–): w/o v_j and w/o ICL, not in study.run." in ablation.notes
     by_title = {section.title: section for section in made}
-    texts = [block.text for block in by_title["Switches"].blocks if isinstance(block, Paragraph)]
+    texts = [block for block in by_title["Switches"].blocks if isinstance(block, str)]
     assert texts == [
         "Nothing to show of “other readings of the paper”. Missing (–): literal streams and untied, not in study.run."
     ]
@@ -172,13 +172,13 @@ def test_a_missing_variant_is_a_dash_with_a_note_and_never_zero(sections, make_s
 def test_a_study_that_ran_nothing_is_a_line(sections):
     (section,) = sections([])
     (paragraph,) = section.blocks
-    assert (section.title, section.anchor) == ("Study", "demo-study")
-    assert "study.run in params.yaml is empty" in paragraph.text
+    assert (section.title, section.anchor) == ("Study", "study")
+    assert "study.run in params.yaml is empty" in paragraph
 
 
 def test_the_paper_has_columns_for_its_own_corpora(sections, make_study, tmp_path, study_tables):
     study = study_params(run=["full", "jfm", "without_icl"])
-    comparison, ablation, _ = tables_of(sections(make_study(tmp_path, "meld", study), "meld"))
+    comparison, ablation, _ = tables_of(sections(make_study(tmp_path, "meld", study)))
     heads = [column.title for column in comparison.columns]
     assert heads == ["Model", *["mean ± sd", "90% interval", "paper", "gap"] * 2]
     row = dict(zip([c.group + c.title for c in comparison.columns], comparison.rows[2], strict=True))

@@ -1,0 +1,167 @@
+"""The files that the stage evaluate hands on: a class for each JSON file, the columns of each CSV file, how each is written and read."""
+
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import polars as pl
+from pydantic import Field, FiniteFloat, model_validator
+
+from erc_core.run.atomic import atomic_file
+from erc_core.run.paths import results_file
+from erc_core.store.records import Record
+from erc_core.store.tables import read_csv
+from erc_core.store.utterances import SPLITS
+
+STAGE = "evaluate"
+METRICS_FILE, PER_CLASS_FILE, PREDICTIONS_FILE = "metrics.json", "per_class.csv", "predictions.csv"
+# Files keep so many decimals: enough for every table, and equal on machines that differ in the last bits
+DECIMALS = 6
+
+PER_CLASS_COLUMNS = pl.Schema(
+    {"emotion": pl.String()}
+    | dict.fromkeys(("precision", "recall", "f1", "f1_low", "f1_high"), pl.Float64())
+    | {"support": pl.Int64()}
+)
+
+
+def prediction_columns(labels: list[str]) -> pl.Schema:
+    """Return the columns of predictions.csv: the utterance, gold and predicted label, and the probability of every label."""
+    text, number = pl.String(), pl.Float64()
+    utterance = {"utterance_id": text, "dialogue_id": text, "turn": pl.Int64(), "speaker": text, "text": text}
+    outcome = {"emotion": text, "predicted": text, "confidence": number}
+    return pl.Schema(utterance | outcome | {f"p_{label}": number for label in labels})
+
+
+class Score(NamedTuple):
+    """A score and the ends of its interval, fractions; without ends where the split is a single dialogue."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class Metrics(Record):
+    """metrics.json: scores on the test split, fractions from 0 to 1, with the ends of their intervals; in the file's order."""
+
+    acc: FiniteFloat
+    acc_high: FiniteFloat | None
+    acc_low: FiniteFloat | None
+    macro_f1: FiniteFloat
+    macro_f1_high: FiniteFloat | None
+    macro_f1_low: FiniteFloat | None
+    n: int
+    wf1: FiniteFloat
+    wf1_high: FiniteFloat | None
+    wf1_low: FiniteFloat | None
+
+    def score(self, name: str) -> Score:
+        """Return acc, wf1 or macro_f1 with its interval."""
+        return Score(*(getattr(self, f"{name}{end}") for end in ("", "_low", "_high")))
+
+    def write(self, folder: Path) -> None:
+        """Write folder/metrics.json."""
+        self.write_json(folder / METRICS_FILE)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read folder/metrics.json."""
+        return cls.read_json(folder / METRICS_FILE, STAGE)
+
+
+class SplitFacts(Record):
+    """One split of the corpus, in numbers."""
+
+    utterances: int
+    dialogues: int
+    speakers: int
+    hours: FiniteFloat
+    emotions: dict[str, int]
+
+
+class ClipProblem(Record):
+    """A clip that is not ordinary speech, and what was done about it."""
+
+    utterance_id: str
+    split: str
+    status: str
+    detail: str | None
+    action: str
+
+
+class RunFacts(Record):
+    """data/results/<dataset>.json: what there is to say about a run beside its scores.
+
+    Attributes:
+        labels: The classes, the most frequent first.
+        weights: What the encoders started from, in words.
+        splits: train, dev and test.
+        clips: Number of clips by status.
+        problems: The clips that are not ordinary.
+        truncated_texts: Number of texts that were longer than text.max_tokens.
+        ingest: Facts of the reader.
+        training: What training.json holds.
+        commit: None where there is no repository.
+        params: Parameters of the model and the training.
+        files: SHA-256 of the files of the run.
+    """
+
+    dataset: str
+    synthetic: bool
+    labels: list[str] = Field(min_length=1)
+    modality: str
+    backbone: str
+    weights: str
+    splits: dict[str, SplitFacts]
+    clips: dict[str, int]
+    problems: list[ClipProblem]
+    truncated_texts: int
+    ingest: dict[str, Any]
+    training: dict[str, Any]
+    versions: dict[str, str]
+    commit: str | None
+    params: dict[str, Any]
+    files: dict[str, str]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("names a label twice")
+        for split in SPLITS:
+            if split not in self.splits:
+                raise ValueError(f"has no split {split!r}")
+        return self
+
+    def write(self, root: Path = Path()) -> None:
+        """Write the file of the dataset under a project's folder."""
+        self.write_json(root / results_file(self.dataset))
+
+    @classmethod
+    def read(cls, dataset: str, root: Path = Path()) -> Self:
+        """Read the file of a dataset under a project's folder."""
+        return cls.read_json(root / results_file(dataset), STAGE)
+
+
+def write_per_class(table: pl.DataFrame, folder: Path) -> None:
+    """Write folder/per_class.csv."""
+    _write_csv(table.select(PER_CLASS_COLUMNS.names()), folder / PER_CLASS_FILE)
+
+
+def read_per_class(folder: Path) -> pl.DataFrame:
+    """Read folder/per_class.csv; the ends of an interval may be null."""
+    return read_csv(folder / PER_CLASS_FILE, PER_CLASS_COLUMNS, {"f1_low", "f1_high"}, STAGE)
+
+
+def write_predictions(table: pl.DataFrame, labels: list[str], folder: Path) -> None:
+    """Write folder/predictions.csv."""
+    _write_csv(table.select(prediction_columns(labels).names()), folder / PREDICTIONS_FILE)
+
+
+def read_predictions(folder: Path, labels: list[str]) -> pl.DataFrame:
+    """Read folder/predictions.csv; texts and speakers are never null."""
+    table = read_csv(folder / PREDICTIONS_FILE, prediction_columns(labels), {"text", "speaker"}, STAGE)
+    return table.with_columns(pl.col("text", "speaker").fill_null(""))
+
+
+def _write_csv(table: pl.DataFrame, target: Path) -> None:
+    with atomic_file(target) as partial:
+        table.with_columns(pl.selectors.float().round(DECIMALS)).write_csv(partial)
