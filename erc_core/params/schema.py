@@ -152,6 +152,11 @@ class Params(Section):
         return found
 
     @property
+    def shown_groups(self) -> list[str]:
+        """The groups whose datasets are all built."""
+        return [name for name, members in self.groups.items() if set(members) <= set(self.datasets)]
+
+    @property
     def selected_backbone(self) -> BackboneParams:
         """The backbone that `backbone` names."""
         return self.backbones[self.backbone]

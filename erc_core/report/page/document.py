@@ -133,11 +133,12 @@ class Section:
 
 @dataclass(frozen=True)
 class DatasetPart:
-    """All sections about one dataset."""
+    """All sections about one dataset, or about a group of them."""
 
     dataset: str
     synthetic: bool
     sections: Sequence[Section]
+    kind: Literal["Dataset", "Group"] = "Dataset"
 
 
 @dataclass(frozen=True)

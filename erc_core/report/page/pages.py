@@ -14,6 +14,7 @@ from erc_core.report.page import figures
 from erc_core.report.page.content import DatasetContent
 from erc_core.report.page.document import Document, Drawn, Table, heads
 from erc_core.report.page.formats import count, listed, percent_with_range
+from erc_core.report.page.groups import group_part, group_scores
 from erc_core.report.page.render import render_html, render_markdown
 from erc_core.report.page.sections import dataset_part, interval_words
 from erc_core.report.study.figures import sweep_figure
@@ -29,22 +30,28 @@ def write_report(params: Params, contents: list[DatasetContent], studies: Studie
     """Draw the figures and write the pages and the files of the study's tables.
 
     Args:
-        params: The sections `report` and `evaluate` are used.
+        params: The sections `groups`, `report` and `evaluate` are used.
         contents: What is known about each dataset, in the order of params.datasets.
-        studies: The studies by dataset.
+        studies: The studies by dataset and by group.
         folder: Where index.html, index.md, figures/<dataset>/ and tables/ go.
     """
-    drawn = {content.dataset: draw_figures(content, studies[content.dataset], folder) for content in contents}
+    drawn = {content.dataset: draw_figures(content, folder) for content in contents}
+    synthetic = {content.dataset: content.facts.synthetic for content in contents}
+    synthetic |= {group: any(synthetic[name] for name in params.groups[group]) for group in params.shown_groups}
+    for name, study in studies.items():
+        drawn.setdefault(name, {}).update(draw_curves(name, study, folder, synthetic=synthetic[name]))
     document = make_document(params, contents, studies, drawn)
-    tables = [table for content in contents for table in studies[content.dataset]]
-    write_tables(tables, params.evaluate, folder / "tables")
+    write_tables([table for study in studies.values() for table in study], params.evaluate, folder / "tables")
+    for group in params.shown_groups:
+        with atomic_file(folder / "tables" / f"{group}_scores.csv") as partial:
+            group_scores(_members(params, group, contents)).write_csv(partial)
     for name, text in (("index.html", render_html(document)), ("index.md", render_markdown(document))):
         with atomic_file(folder / name) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
 
 
-def draw_figures(content: DatasetContent, study: Sequence[StudyTable], folder: Path) -> dict[str, Drawn]:
-    """Draw and save all figures of a dataset for pages in a folder, and return them by name; see sections.dataset_part."""
+def draw_figures(content: DatasetContent, folder: Path) -> dict[str, Drawn]:
+    """Draw and save the figures of a dataset for pages in a folder, and return them by name; see sections.dataset_part."""
     synthetic, predictions = content.facts.synthetic, content.predictions
     matrix = confusion(predictions["emotion"].to_list(), predictions["predicted"].to_list(), content.labels)
     emotions = {split: summary.emotions for split, summary in content.facts.splits.items()}
@@ -56,12 +63,23 @@ def draw_figures(content: DatasetContent, study: Sequence[StudyTable], folder: P
     }
     if figures.shared_classes(content.labels):
         made["confusion_shared"] = figures.shared_confusion_figure(matrix, content.labels, synthetic=synthetic)
+    return {name: figures.embed(figure, folder, f"figures/{content.dataset}", name) for name, figure in made.items()}
+
+
+def draw_curves(dataset: str, study: Sequence[StudyTable], folder: Path, *, synthetic: bool) -> dict[str, Drawn]:
+    """Draw and save the curves of a study for pages in a folder, and return them by the names of study.sections.sweeps."""
+    drawn = {}
     for table in study:
         curves = sweeps(table)
         for name, rows in curves.items():
             title = table.rows[0].label if len(curves) == 1 else table.key
-            made[name] = sweep_figure(rows, title, synthetic=synthetic)
-    return {name: figures.embed(figure, folder, f"figures/{content.dataset}", name) for name, figure in made.items()}
+            figure = sweep_figure(rows, title, synthetic=synthetic)
+            drawn[name] = figures.embed(figure, folder, f"figures/{dataset}", name)
+    return drawn
+
+
+def _members(params: Params, group: str, contents: list[DatasetContent]) -> list[DatasetContent]:
+    return [content for content in contents if content.dataset in params.groups[group]]
 
 
 def make_document(
@@ -86,8 +104,14 @@ def make_document(
         title=params.report.title,
         introduction=introduction,
         parts=[
-            dataset_part(content, drawn[content.dataset], params.report, params.evaluate, studies[content.dataset])
-            for content in contents
+            *(
+                group_part(group, _members(params, group, contents), studies[group], drawn[group], params.evaluate)
+                for group in params.shown_groups
+            ),
+            *(
+                dataset_part(content, drawn[content.dataset], params.report, params.evaluate, studies[content.dataset])
+                for content in contents
+            ),
         ],
         warning=warning,
         short_warning="Synthetic corpus: speech by eSpeak NG. Its scores say nothing about people.",

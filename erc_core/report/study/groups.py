@@ -28,6 +28,8 @@ def pool_results(group: str, folds: Sequence[VariantResults | None]) -> VariantR
     if len(found) < len(folds):
         return None
     first = found[0]
+    if len(folds) == 1:
+        return first
     for fold in found:
         if set(fold.labels) != set(first.labels):
             raise ErcError(
@@ -57,9 +59,11 @@ def pool_predictions(folds: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     Args:
         folds: Dataset -> the variant's predictions. The same utterance may stand in several: ids are told apart by dataset.
     """
+    if len(folds) == 1:
+        return next(iter(folds.values()))
     columns = next(iter(folds.values())).columns
     own = [
-        table.select(columns).with_columns(pl.lit(f"{dataset}/") + pl.col("utterance_id", "dialogue_id"))
+        table.select(columns).with_columns((pl.lit(f"{dataset}/") + pl.col("utterance_id", "dialogue_id")).name.keep())
         for dataset, table in folds.items()
     ]
     return pl.concat(own)

@@ -1,0 +1,68 @@
+"""What the report says about a group of datasets, such as the folds of a corpus: their scores and the study, averaged."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from erc_core.params.training import EvaluateParams
+from erc_core.report.page.content import DatasetContent
+from erc_core.report.page.document import DatasetPart, Drawn, Section, Table, heads
+from erc_core.report.page.formats import MISSING, count, percent, percent_with_range
+from erc_core.report.study.sections import study_sections
+from erc_core.report.study.tables import StudyTable
+
+SCORES = ("acc", "wf1", "macro_f1")
+
+
+def group_part(
+    group: str,
+    contents: Sequence[DatasetContent],
+    study: Sequence[StudyTable],
+    drawn: Mapping[str, Drawn],
+    evaluate: EvaluateParams,
+) -> DatasetPart:
+    """Say everything about a group; `study` is that of the group as one, `drawn` the figures of its curves."""
+    text = (
+        f"The {len(contents)} datasets of this group stand for one corpus, as its folds do. Every dataset counts alike, however "
+        "many utterances it has. In the tables of the study, the score of a seed is its mean over the datasets, so that "
+        "standard deviations and t-tests are over seeds; intervals of differences draw from the dialogues of all test splits. "
+        "Datasets of a group may share training data, so the deviation over them is not one of independent runs."
+    )
+    sections = [Section("Scores of the datasets", "scores", [text, _shown(group, group_scores(contents), contents)])]
+    if study:
+        sections += study_sections(study, drawn, evaluate)
+    return DatasetPart(group, any(content.facts.synthetic for content in contents), sections, kind="Group")
+
+
+def group_scores(contents: Sequence[DatasetContent]) -> pl.DataFrame:
+    """Return the scores of the main model on each dataset of a group.
+
+    Returns:
+        Columns dataset, n, acc, wf1, macro_f1 (fractions). A row for each dataset, then the rows mean and sd, which have no n;
+        sd is the sample standard deviation over the datasets.
+    """
+    scores_NS = np.array([[content.metrics.score(name)[0] for name in SCORES] for content in contents])
+    rows = [(content.dataset, content.metrics.n, *row) for content, row in zip(contents, scores_NS, strict=True)]
+    rows += [("mean", None, *scores_NS.mean(axis=0)), ("sd", None, *scores_NS.std(axis=0, ddof=1))]
+    schema = {"dataset": pl.String, "n": pl.Int64} | dict.fromkeys(SCORES, pl.Float64)
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _shown(group: str, scores: pl.DataFrame, contents: Sequence[DatasetContent]) -> Table:
+    metrics = {content.dataset: content.metrics for content in contents}
+    return Table(
+        f"{group}: scores of the model on the test split of each dataset, one training each; their mean and standard deviation.",
+        heads("Dataset", "#Utterances", "#Accuracy", "#Weighted F1", "#Macro F1"),
+        [
+            (
+                {"mean": "Mean", "sd": "Standard deviation"}.get(row["dataset"], row["dataset"]),
+                MISSING if row["n"] is None else count(row["n"]),
+                *(
+                    percent_with_range(*metrics[row["dataset"]].score(name)) if row["n"] else percent(row[name])
+                    for name in SCORES
+                ),
+            )
+            for row in scores.iter_rows(named=True)
+        ],
+    )
