@@ -20,6 +20,7 @@ def make(corpus, make_params, tmp_path, monkeypatch):
     return lambda **changes: make_params(
         datasets=["made_up"],
         ingest=ingest,
+        groups={},
         train__epochs=1,
         study__variants=variants,
         study__tables={},
