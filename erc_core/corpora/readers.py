@@ -37,17 +37,14 @@ def resolve(section: IngestParams) -> IngestParams:
 
 
 def read_corpus(folder: Path, section: IngestParams, unpack_to: Path, name: str = "ingest.<dataset>") -> Corpus:
-    """Read a raw folder in its format and check what came of it.
+    """Read a raw folder, never written to, in its format and check what came of it.
 
-    Args:
-        folder: The raw folder; never written to.
-        section: Section ingest.<dataset>; its `format` chooses the reader.
-        unpack_to: Folder for what archives hold; exists and is empty.
-        name: The name of that section, for messages.
+    `section` is ingest.<dataset>, and `name` its name for messages; `unpack_to` is a folder for what archives hold,
+    which exists and is empty.
 
     Raises:
-        ErcError: The folder is missing, or its files are not what the format has; says what is expected there, and for a
-            published corpus where its authors are asked for it.
+        ErcError: The folder is missing, or its files are not what the format has; says what is expected there, and for
+            a published corpus where its authors are asked for it.
     """
     _, read = READERS[section.format]
     corpus = read(folder, resolve(section), unpack_to, name)

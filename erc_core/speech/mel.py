@@ -33,12 +33,7 @@ class LogMel:
     """
 
     def __init__(self, params: MelParams, sample_rate: int) -> None:
-        """Make the filter bank.
-
-        Args:
-            params: Section mel.
-            sample_rate: Of the waveforms, Hz.
-        """
+        """Make the filter bank, for waveforms at sample_rate Hz."""
         self.floor = params.floor
         self.n_mels = params.n_mels
         self.spectrum = Spectrogram(

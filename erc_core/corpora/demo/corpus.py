@@ -64,10 +64,8 @@ class DemoSummary:
 def speak_corpus(folder: Path, params: DemoParams, parallel: ParallelParams) -> DemoSummary:
     """Write and speak the whole corpus: same parameters, same bytes, whatever the number of workers.
 
-    The folder appears when it is complete, and replaces what was there.
-
-    Raises:
-        ErcError: eSpeak NG is not installed or does not work.
+    The folder appears when it is complete, and replaces what was there. ErcError where eSpeak NG is not installed or
+    does not work.
     """
     voice = Voice()
     script = write_script(params)
@@ -94,7 +92,7 @@ def speak_corpus(folder: Path, params: DemoParams, parallel: ParallelParams) -> 
 
 
 def choose_damages(script: Sequence[Dialogue]) -> dict[tuple[str, int, int], Damage]:
-    """Return (split, dialogue, utterance) -> damage, evenly spread over neutral utterances, so that no rare class loses one.
+    """Return (split, dialogue, utterance) -> damage, evenly spread over neutral utterances: no rare class loses one.
 
     A split with fewer neutral utterances than damages stays whole.
     """

@@ -39,11 +39,7 @@ class Voice:
     """eSpeak NG, ready to speak. The object holds no state of the library and can be pickled."""
 
     def __init__(self) -> None:
-        """Find the library.
-
-        Raises:
-            ErcError: espeakng-loader is not installed, or its library does not load.
-        """
+        """Find the library; ErcError where espeakng-loader is not installed, or its library does not load."""
         try:
             import espeakng_loader
         except ImportError:
@@ -58,13 +54,9 @@ class Voice:
             pass
 
     def speak(self, text: str, voice: str, manner: Manner) -> NDArray[np.int16]:
-        """Speak one utterance with an eSpeak NG voice variant, such as f1.
+        """Speak one utterance with an eSpeak NG voice variant, such as f1; return mono samples at SAMPLE_RATE.
 
-        Returns:
-            Samples at SAMPLE_RATE, mono.
-
-        Raises:
-            ErcError: The voice is unknown, or no sound came.
+        ErcError where the voice is unknown, or no sound came.
         """
         pieces: list[bytes] = []
 

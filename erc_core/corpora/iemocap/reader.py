@@ -60,17 +60,12 @@ class _Reading:
 
 
 def read_iemocap(folder: Path, settings: IemocapSettings, _unpack_to: Path, section: str) -> Corpus:
-    """Read labels and texts, find each utterance's clip, and assign the splits of a fold; see erc_core.corpora.readers.Reader.
+    """Read labels and texts, find each utterance's clip, and assign the splits of a fold; see corpora.readers.
 
-    The folder is the release, or the one that holds it.
-
-    Returns:
-        One row for each utterance of the class set, by dialogue and turn. Turns are counted over all evaluated utterances of
-        a dialogue, so they do not depend on the class set.
-
-    Raises:
-        ErcError: There is no release, the test session or all training sessions are missing, or a speaker of test is in
-            another split.
+    The folder is the release, or the one that holds it. There is a row for each utterance of the class set, by dialogue
+    and turn; turns are counted over all evaluated utterances of a dialogue, so they do not depend on the class set.
+    ErcError where there is no release, the test session or all training sessions are missing, or a speaker of test is
+    in another split.
     """
     release = _find_release(folder, section)
     reading = _Reading(folder, release)

@@ -3,14 +3,13 @@
 Fold k tests on session k. Each session is two actors who are in no other, so the test speakers are new to the model.
 
 Validation is whole dialogues of the four training sessions: the list that published work shares where it applies (six
-classes, fold 5), a seeded choice otherwise. With two actors a session, who both speak in every dialogue, the dialogues held
-back necessarily share their speakers with the dialogues that train. To keep speakers apart in all three splits, a whole
-session would have to validate: a quarter of the training data, another protocol than the published results follow, and
-scores that cannot be compared with them. So "no speaker is in two splits" means here:
-
-- no speaker of test is in train or dev, and no dialogue is in two splits: checked at every ingest, an error otherwise;
-- train and dev share speakers, a number that the data card states (8 in a full release). This makes the validation score
-  kinder than the test score; it chooses the epoch, and is never reported as a result.
+classes, fold 5), a seeded choice otherwise. With two actors a session, who both speak in every dialogue, the dialogues
+held back necessarily share their speakers with the dialogues that train. To keep speakers apart in all three splits, a
+whole session would have to validate: a quarter of the training data, another protocol than the published results
+follow, and scores that cannot be compared with them. So "no speaker is in two splits" means here: no speaker of test is
+in train or dev, and no dialogue in two splits (checked at every ingest, an error otherwise); train and dev share
+speakers, a number that the data card states (8 in a full release). This makes the validation score kinder than the test
+score; it chooses the epoch, and is never reported as a result.
 """
 
 from collections.abc import Iterable
@@ -74,8 +73,7 @@ def split_dialogues(dialogues: Iterable[str], settings: IemocapSettings) -> dict
 def check_speakers(utterances: pl.DataFrame, source: str) -> int:
     """Check that nobody who is tested is in training or validation, and return how many speakers train and dev share.
 
-    Raises:
-        ErcError: A speaker of test is in train or dev, or a dialogue is in two splits.
+    ErcError where a speaker of test is in train or dev, or a dialogue is in two splits.
     """
 
     def shared(column: str, first: str, second: str) -> list[str]:

@@ -40,8 +40,7 @@ class Annotation:
 def read_annotation(path: Path, split: str) -> Annotation:
     """Read a split's CSV; a row that cannot be used is recorded and left out.
 
-    Raises:
-        ErcError: The file is not readable, is empty, is no CSV, or has not the columns that MELD has.
+    ErcError where the file is not readable, is empty, is no CSV, or has not the columns that MELD has.
     """
     # strict: a stray quotation mark would swallow the rest of a line without a word
     table = parse_csv(decode(read_bytes(path), str(path)), longest_cell=LONGEST_CELL, strict=True)

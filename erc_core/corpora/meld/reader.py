@@ -42,11 +42,8 @@ class MeldSettings(MeldIngest):
 def read_meld(folder: Path, settings: MeldSettings, unpack_to: Path, section: str) -> Corpus:
     """Read the annotation, and find each utterance's clip; see erc_core.corpora.readers.Reader.
 
-    Returns:
-        One row for each annotated utterance that has a label of MELD.
-
-    Raises:
-        ErcError: The annotation is missing or has not the columns that MELD has, or an archive is damaged.
+    There is a row for each annotated utterance with a label of MELD. ErcError where the annotation is missing or has
+    not the columns that MELD has, or an archive is damaged.
     """
     if not folder.is_dir():
         raise ErcError(_expected(folder, "no such folder", section))

@@ -43,8 +43,7 @@ class Listing:
 def search(folder: Path) -> Listing:
     """Look through a folder for annotation, clips and archives; dot files and what is deeper than MAX_DEPTH are ignored.
 
-    Raises:
-        ErcError: A folder cannot be read.
+    ErcError where a folder cannot be read.
     """
     listing = Listing(folder)
     root = folder.resolve()

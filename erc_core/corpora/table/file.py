@@ -40,11 +40,7 @@ class RawTable:
 
 
 def read_file(path: Path, findings: Findings) -> RawTable:
-    """Read a table by its suffix; rows of the wrong width are refused in findings.
-
-    Raises:
-        ErcError: The file as a whole is no such table.
-    """
+    """Read a table by its suffix; rows of the wrong width are refused in findings, a file that is none by ErcError."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ErcError(f"{path}: a table is expected to end in {', '.join(SUFFIXES)}")

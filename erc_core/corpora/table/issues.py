@@ -42,11 +42,7 @@ class Findings:
         self.issues.append(DataIssue(where, kind, detail, action))
 
     def raise_problems(self) -> None:
-        """Raise what was recorded, all at once.
-
-        Raises:
-            ErcError: There are problems. One line each, in the order of the rows.
-        """
+        """Raise an ErcError of what was recorded, one line each, in the order of the rows; nothing where nothing was."""
         if not self.problems:
             return
         lines = [message for _, message in sorted(self.problems, key=lambda problem: problem[0])]

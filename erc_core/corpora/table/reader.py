@@ -27,14 +27,10 @@ class TableSettings(TableIngest):
 
 
 def read_table(folder: Path, settings: TableSettings, _unpack_to: Path, section: str) -> Corpus:
-    """Read the table, find the clips, and split the utterances where the table does not; see erc_core.corpora.readers.Reader.
+    """Read the table, find the clips, and split the utterances where the table does not; see corpora.readers.
 
-    Returns:
-        One row for each row of the table that is not blank, in its order.
-
-    Raises:
-        ErcError: The file cannot be read, or holds what its author must mend: every such place by row and column, one line
-            each, at most 50.
+    There is a row for each row of the table that is not blank, in its order. ErcError where the file cannot be read, or
+    holds what its author must mend: every such place by row and column, one line each, at most 50.
     """
     path = _table_path(folder, settings.file, section)
     findings = Findings(path)

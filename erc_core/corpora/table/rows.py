@@ -182,15 +182,10 @@ def parse_turn(cell: str) -> int | None:
 
 
 def locate(cell: str, beside: Path, raw: Path) -> tuple[str | None, str]:
-    """Follow a path that a user names, to nowhere outside the raw folder.
+    """Follow a path that a user names, relative to `beside`, to nowhere outside the raw folder, which has no links.
 
-    Args:
-        cell: The path; backslashes separate folders too.
-        beside: The folder that it is relative to.
-        raw: The raw folder, without links.
-
-    Returns:
-        The path relative to the raw folder, None where it may not be followed; and "found", or what is wrong.
+    Returns the path relative to the raw folder, None where it may not be followed; and "found", or what is wrong.
+    Backslashes separate folders too.
     """
     if _ELSEWHERE.match(cell):
         return None, "is not relative to the folder of the table"
