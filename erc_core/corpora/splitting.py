@@ -44,9 +44,7 @@ def seeded_split(
 
 
 def linked_groups(speakers: Sequence[str], dialogues: Sequence[str]) -> list[str]:
-    """Return each utterance's group, the speakers that common dialogues link, over any steps; it has the name of the
-    first.
-    """
+    """Return each utterance's group, the speakers that common dialogues link, over any steps; named after the first."""
     leader = {speaker: speaker for speaker in speakers}
 
     def find(speaker: str) -> str:

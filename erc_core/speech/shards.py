@@ -12,10 +12,10 @@ import socket
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -89,9 +89,7 @@ class ShardedFeature:
         self.folder.mkdir(parents=True, exist_ok=True)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -108,12 +106,10 @@ def make_part(shard: Shard, folder: Path, work: ShardWork, layout: Mapping[str, 
         )
     name = f"{shard.number:06d}-{_hash([list(shard.ids), dict(shard.details), *map(_stamp, shard.inputs)])}"
     part, record = folder / f"{name}.h5", folder / f"{name}.json"
-    try:
+    with suppress(OSError, ValueError):  # not made yet, or damaged when a machine went down
         earlier = json.loads(record.read_text(encoding="utf-8"))
         if earlier["checksum"] == _checksum(part):
             return part.name, earlier["notes"]
-    except (OSError, ValueError):
-        pass  # not made yet, or damaged when a machine went down
     # names of their own: two machines may be at the same shard, if one of them was taken for dead
     fresh = folder / f"{name}.{uuid.uuid4().hex}.h5"
     with RaggedWriter(fresh, **layout, attributes={}) as writer:
@@ -126,11 +122,10 @@ def make_part(shard: Shard, folder: Path, work: ShardWork, layout: Mapping[str, 
 
 def _stamp(path: Path | None) -> list[Any]:
     """Return what tells a file from another one of its name."""
-    try:
-        status = path.stat() if path else None
-    except OSError:
-        status = None
-    return [path.name, status.st_size, status.st_mtime_ns] if path and status else []
+    if path:
+        with suppress(OSError):
+            return [path.name, path.stat().st_size, path.stat().st_mtime_ns]
+    return []
 
 
 def _checksum(path: Path) -> int:

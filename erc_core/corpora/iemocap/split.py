@@ -59,14 +59,13 @@ def split_dialogues(dialogues: Iterable[str], settings: IemocapSettings) -> dict
     place in it depends on the seed and its own name alone, so not on the fold.
     """
     splits = {name: "test" if session_of(name) == settings.fold else "train" for name in dialogues}
-    training: dict[int, list[str]] = {}
-    for name in seeded_order(splits, settings.seed, separator=" "):
-        if splits[name] == "train":
-            training.setdefault(session_of(name), []).append(name)
-    for names in training.values():
+    training = seeded_order([name for name in splits if splits[name] == "train"], settings.seed, separator=" ")
+    if has_common_list(settings):
+        return splits | dict.fromkeys(set(training) & set(COMMON_DEV_DIALOGUES), "dev")
+    for session in set(map(session_of, training)):
+        names = [name for name in training if session_of(name) == session]
         count = min(max(1, round(settings.dev_share * len(names))), len(names) - 1)
-        dev = set(names) & set(COMMON_DEV_DIALOGUES) if has_common_list(settings) else names[:count]
-        splits |= dict.fromkeys(dev, "dev")
+        splits |= dict.fromkeys(names[:count], "dev")
     return splits
 
 
@@ -75,17 +74,16 @@ def check_speakers(utterances: pl.DataFrame, source: str) -> int:
 
     ErcError where a speaker of test is in train or dev, or a dialogue is in two splits.
     """
-
-    def shared(column: str, first: str, second: str) -> list[str]:
-        names = (set(utterances.filter(pl.col("split") == split)[column]) for split in (first, second))
-        return sorted(set.intersection(*names))
-
+    shared = 0
     for first, second in combinations(SPLITS, 2):
         for what, column in (("dialogue", "dialogue_id"), ("speaker", "speaker")):
-            names = shared(column, first, second)
-            if names and (what == "dialogue" or second == "test"):
+            one, other = (set(utterances.filter(pl.col("split") == split)[column]) for split in (first, second))
+            names = sorted(one & other)
+            if what == "speaker" and second == "dev":
+                shared = len(names)
+            elif names:
                 raise ErcError(
                     f"{source}: {len(names)} {what}s are in both {first} and {second}, such as {names[0]!r}: "
                     f"scores on this split would not be those of unseen {what}s; nothing was written"
                 )
-    return len(shared("speaker", "train", "dev"))
+    return shared

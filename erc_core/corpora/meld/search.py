@@ -50,8 +50,7 @@ def search(folder: Path) -> Listing:
     without_split: Counter[str] = Counter()
     for name in _files(root, root, "", {root}, listing.issues):
         path = PurePosixPath(name)
-        match, split = CLIP_NAME.fullmatch(path.stem), split_of(path.parent)
-        part = archive_part(path.name)
+        match, split, part = CLIP_NAME.fullmatch(path.stem), split_of(path.parent), archive_part(path.name)
         if path.name in ANNOTATIONS.values():
             listing.annotations.setdefault(path.name.split("_")[0], []).append(folder / name)
         elif part is not None:
