@@ -87,7 +87,7 @@ class Unpacker:
     wanted: Callable[[str], bool]  # file name -> whether such a file is unpacked
     inner: Callable[
         [str], str | None
-    ]  # file name -> where to unpack this archive in the archive to; None if it is none
+    ]  # file name -> folder for what this archive in the archive holds; None for no archive
     max_bytes: float  # of all archives together; what is skipped counts as well: it has to be decompressed
     bound: str  # the parameter that max_bytes comes from, for messages
     read: int = 0  # bytes that came out so far
@@ -99,16 +99,14 @@ class Unpacker:
     def unpack(self, archive: Path, folder: str = "") -> None:
         """Unpack the wanted files of a tar archive, plain or compressed by gzip, to a folder of the target.
 
-        Raises:
-            ErcError: The archive is truncated or damaged, unpacks to more than the bound, or cannot be read or written.
+        ErcError where it is truncated or damaged, unpacks to more than the bound, or cannot be read or written.
         """
         try:
             with archive.open("rb") as file:
                 n_chunks = math.ceil(archive.stat().st_size / CHUNK)
                 with progress(range(n_chunks), total=n_chunks, desc=f"unpack {archive.name}", unit="MiB") as shown:
-                    self._unpack_stream(
-                        _Metered(file, lambda _: next(shown, None)), str(archive), folder, is_outer=True
-                    )
+                    metered = _Metered(file, lambda _: next(shown, None))
+                    self._unpack_stream(metered, str(archive), folder, is_outer=True)
         except OSError as error:
             raise ErcError(f"{archive}: not unpacked to {self.target}: {error.strerror or error}") from None
 
@@ -126,8 +124,7 @@ class Unpacker:
             plain = stack.enter_context(gzip.GzipFile(fileobj=stream, mode="rb")) if compressed else stream
             metered = _Metered(plain, self._count)
             try:
-                opened = _Archive.open(fileobj=metered, mode="r|", errors="surrogateescape")
-                archive = stack.enter_context(opened)
+                archive = stack.enter_context(_Archive.open(fileobj=metered, mode="r|", errors="surrogateescape"))
                 for member in _members(archive):
                     self._take(archive, member, source, folder, is_outer=is_outer)
                 while metered.read(CHUNK):  # to the end, where gzip compares its checksum

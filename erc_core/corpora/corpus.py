@@ -14,13 +14,9 @@ from erc_core.store.utterances import SCHEMA
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus as read; clips, issues and facts are those of erc_core.store.ingest.IngestRecord.
+    """A corpus as read; clips, issues and facts are those of erc_core.store.ingest.IngestRecord."""
 
-    Attributes:
-        utterances: One row per utterance; see erc_core.store.utterances.SCHEMA.
-    """
-
-    utterances: pl.DataFrame
+    utterances: pl.DataFrame  # one row per utterance; see erc_core.store.utterances.SCHEMA
     clips: Literal["raw", "unpacked"] = "raw"
     issues: list[DataIssue] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)

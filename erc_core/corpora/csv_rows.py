@@ -38,11 +38,7 @@ class CsvTable:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a file.
-
-    Raises:
-        ErcError: It cannot be read.
-    """
+    """Return the bytes of a file; ErcError where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -32,23 +32,18 @@ READERS: dict[str, tuple[type[IngestParams], Reader]] = {
 
 def resolve(section: IngestParams) -> IngestParams:
     """Return a section ingest.<dataset> with a value for everything that params.yaml leaves out."""
-    settings, _ = READERS[section.format]
-    return settings.model_validate(section.model_dump(exclude_none=True))
+    return READERS[section.format][0].model_validate(section.model_dump(exclude_none=True))
 
 
 def read_corpus(folder: Path, section: IngestParams, unpack_to: Path, name: str = "ingest.<dataset>") -> Corpus:
-    """Read a raw folder in its format and check what came of it.
+    """Read a raw folder, never written to, in its format and check what came of it.
 
-    Args:
-        folder: The raw folder; never written to.
-        section: Section ingest.<dataset>; its `format` chooses the reader.
-        unpack_to: Folder for what archives hold; exists and is empty.
-        name: The name of that section, for messages.
+    `section` is ingest.<dataset>, and `name` its name for messages; `unpack_to` is a folder for what archives hold,
+    which exists and is empty.
 
     Raises:
-        ErcError: The folder is missing, or its files are not what the format has; says what is expected there, and for a
-            published corpus where its authors are asked for it.
+        ErcError: The folder is missing, or its files are not what the format has; says what is expected there, and for
+            a published corpus where its authors are asked for it.
     """
-    _, read = READERS[section.format]
-    corpus = read(folder, resolve(section), unpack_to, name)
+    corpus = READERS[section.format][1](folder, resolve(section), unpack_to, name)
     return replace(corpus, utterances=check_utterances(corpus.utterances, str(folder)))

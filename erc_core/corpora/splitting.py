@@ -15,9 +15,8 @@ class SplitError(ErcError):
 def seeded_order(names: Iterable[str], seed: int, separator: str = ":") -> list[str]:
     """Return names in an order that hashes decide: each has its place by the seed and itself, whatever else there is.
 
-    Neither the order in which they come, nor the machine, nor a library's version matters.
-
-    The separator stands between seed and name in what is hashed: another one is another order.
+    Neither the order in which they come, nor the machine, nor a library's version matters. The separator stands between
+    seed and name in what is hashed: another one is another order.
     """
     return sorted(names, key=lambda name: hashlib.sha256(f"{seed}{separator}{name}".encode()).digest())
 
@@ -27,18 +26,10 @@ def seeded_split(
 ) -> list[str]:
     """Give every utterance a split so that no group is in two and every emotion is in train.
 
-    Groups come in their seeded order. A group goes to test, then to dev, where that brings the split nearer to its share of
-    the utterances and train keeps every emotion.
-
-    Args:
-        groups: (n,) of each utterance.
-        emotions: (n,) of each utterance.
-        dev_share: Of the utterances.
-        test_share: Of the utterances; less than 1 together with dev_share.
-        seed: Another seed is another split.
-
-    Raises:
-        SplitError: There are fewer than three groups, or dev or test cannot be filled without taking an emotion from train.
+    Groups come in their seeded order. A group goes to test, then to dev, where that brings the split nearer to its
+    share of the utterances, and train keeps every emotion. Groups and emotions are those of each utterance; the shares
+    sum to less than 1. SplitError where there are fewer than three groups, or dev or test cannot be filled without
+    taking an emotion from train.
     """
     sizes = Counter(groups)
     if len(sizes) < 3:
@@ -53,10 +44,7 @@ def seeded_split(
 
 
 def linked_groups(speakers: Sequence[str], dialogues: Sequence[str]) -> list[str]:
-    """Return for each of n utterances its group, the speakers that are linked, over any steps, by common dialogues.
-
-    A group is called by the alphabetically first of its speakers.
-    """
+    """Return each utterance's group, the speakers that common dialogues link, over any steps; named after the first."""
     leader = {speaker: speaker for speaker in speakers}
 
     def find(speaker: str) -> str:

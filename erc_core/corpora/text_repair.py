@@ -35,11 +35,7 @@ class Mended:
 
 
 def decode(content: bytes, source: str) -> str:
-    """Decode the bytes of a file as UTF-8, with or without byte order mark; other bytes stay surrogates for `mend`.
-
-    Raises:
-        ErcError: The file is UTF-16.
-    """
+    """Decode UTF-8, with or without byte order mark; other bytes stay surrogates for `mend`. UTF-16 is an ErcError."""
     if content.startswith(UTF16_MARKS):
         raise ErcError(f"{source}: is UTF-16; save it as CSV in UTF-8")
     return content.removeprefix(codecs.BOM_UTF8).decode("utf-8", UNDECODED)

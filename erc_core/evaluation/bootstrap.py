@@ -6,10 +6,10 @@ bootstrap; percentile interval of Efron & Tibshirani, "An Introduction to the Bo
 
 A score needs no more of a dialogue than its confusion matrix, and the matrix of a resample is the sum over its
 dialogues. That makes thousands of resamples one product of matrices: how often each dialogue was drawn, times the
-counts of each dialogue.
+counts of each.
 
-Shape suffixes: D dialogues, C classes, R resamples; S scores are accuracy, weighted F1, macro F1, then F1 of each class
-(3 + C).
+Shape suffixes: D dialogues, C classes, R resamples; S scores are accuracy, weighted F1, macro F1, F1 of each class (3 +
+C).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +21,8 @@ from scipy.stats import bootstrap
 
 from erc_core.evaluation.scores import check_labels
 
-# Bytes of the arrays of one batch of resamples
-BATCH_BYTES = 64 * 2**20
-
-# Counts are whole numbers; sums of resamples come as floats
-Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+BATCH_BYTES = 64 * 2**20  # of the arrays of one batch of resamples
+Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]  # whole numbers; sums of resamples come as floats
 
 
 @dataclass(frozen=True)
@@ -38,14 +35,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Intervals:
-    """Confidence intervals of all scores; None where the sample cannot give one.
-
-    Attributes:
-        acc: Of the accuracy; None with a single dialogue.
-        wf1: Of the weighted F1; None with a single dialogue.
-        macro_f1: Of the macro F1 over the classes in gold; None with a single dialogue.
-        f1: Of the F1 of each class, by label; None with a single dialogue or where the class is not in gold.
-    """
+    """Confidence intervals of all scores: None with a single dialogue, of f1 also where a class is not in gold."""
 
     acc: Interval | None
     wf1: Interval | None
@@ -56,20 +46,10 @@ class Intervals:
 def dialogue_confusions(
     dialogue_ids: Sequence[str], gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]
 ) -> npt.NDArray[np.int64]:
-    """Count gold and predicted labels dialogue by dialogue.
+    """Count gold and predicted labels dialogue by dialogue: scores.confusion, split by the dialogue of each utterance.
 
-    Args:
-        dialogue_ids: Dialogue of each utterance.
-        gold: Gold label of each utterance, at least one.
-        predicted: Predicted label of each utterance.
-        labels: All C label names.
-
-    Returns:
-        (D, C, C) counts. Dialogues are in the order of their ids, so the order of the rows changes nothing; in each
-        matrix rows are gold and columns predicted, as in scores.confusion, of which this is the split by dialogue.
-
-    Raises:
-        ValueError: Unequal lengths, no utterances, or a label that is not among `labels`.
+    Returns (D, C, C) counts, dialogues in the order of their ids, so the order of the rows changes nothing. Raises
+    ValueError for unequal lengths, no utterances, or a label that is not among `labels`.
     """
     check_labels(gold, predicted, labels)
     if len(dialogue_ids) != len(gold):
@@ -83,16 +63,11 @@ def dialogue_confusions(
 
 
 def scores_from_confusion(confusion_CC: Counts) -> npt.NDArray[np.float64]:
-    """Compute all scores from confusion matrices, any number of them at once.
+    """Compute (S, ...) scores from (..., C, C) counts, rows gold, columns predicted, none of the matrices all zero.
 
-    For class c with hits h, gold count g and predicted count p, F1 = 2h / (g + p), the harmonic mean of h/p and h/g;
-    0 where the class is in neither (zero_division=0 of scikit-learn, whose values these are).
-
-    Args:
-        confusion_CC: (..., C, C) counts, rows gold, columns predicted, none of them all zero.
-
-    Returns:
-        (S, ...) accuracy, weighted F1, macro F1 over the classes in gold, F1 of each of the C classes.
+    For class c with hits h, gold count g and predicted count p, F1 = 2h / (g + p), the harmonic mean of h/p and h/g; 0
+    where the class is in neither (zero_division=0 of scikit-learn, whose values these are). Macro F1 is over classes in
+    gold.
     """
     hits_C = np.diagonal(confusion_CC, axis1=-2, axis2=-1)
     gold_C = confusion_CC.sum(axis=-1)
@@ -108,13 +83,7 @@ def scores_from_confusion(confusion_CC: Counts) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Resamples:
-    """Values of S statistics over R resamples of the dialogues.
-
-    Attributes:
-        values_SR: (S, R) value of each statistic in each resample.
-        low_S: (S,) lower ends of the percentile intervals.
-        high_S: (S,) upper ends.
-    """
+    """Values of S statistics over R resamples of the dialogues, and the ends of their percentile intervals."""
 
     values_SR: npt.NDArray[np.float64]
     low_S: npt.NDArray[np.float64]
@@ -129,18 +98,12 @@ def resample_dialogues(
     confidence: float,
     seed: int,
 ) -> Resamples:
-    """Resample dialogues with replacement and compute statistics of each resample.
+    """Resample dialogues with replacement and compute statistics of each of `samples` resamples.
 
-    Args:
-        confusions_DCC: (D, ..., C, C) counts of each of at least two dialogues, see dialogue_confusions; what stands
-            between, such as two systems, is resampled together.
-        statistics: Turns the (R, ..., C, C) counts of R resamples into (S, R) values. It gets whole numbers as floats.
-        samples: Number of resamples.
-        confidence: Of the intervals, such as 0.95.
-        seed: Of the resamples: the same seed and number of dialogues give the same resamples.
-
-    Returns:
-        The values and their percentile intervals. Memory grows with `samples` by S values each, not by the dialogues.
+    `confusions_DCC` are (D, ..., C, C) counts of at least two dialogues; what stands between, such as two systems, is
+    resampled together. `statistics` turns the (R, ..., C, C) counts of R resamples, whole numbers as floats, into (S,
+    R) values. The same seed and number of dialogues give the same resamples. Memory grows with `samples` by S values
+    each, not by the dialogues.
     """
     n_dialogues = len(confusions_DCC)
     counts = confusions_DCC.reshape(n_dialogues, -1).astype(np.float64)
@@ -173,21 +136,11 @@ def resample_dialogues(
 def bootstrap_intervals(
     confusions_DCC: npt.NDArray[np.int64], labels: Sequence[str], samples: int, confidence: float, seed: int
 ) -> Intervals:
-    """Compute percentile intervals by resampling dialogues with replacement.
+    """Compute percentile intervals from the (D, C, C) counts of dialogues; all None with a single one.
 
     Every resample is scored as the whole sample is: its macro F1 runs over the classes that its own gold holds, and a
     class that it lacks altogether has F1 0. The lower end for a class that occurs in one, two or three dialogues is
-    therefore 0 or near it: so few dialogues say little.
-
-    Args:
-        confusions_DCC: (D, C, C) counts of each dialogue, see dialogue_confusions.
-        labels: The C label names.
-        samples: Number of resamples.
-        confidence: Of the intervals, such as 0.95.
-        seed: Of the resamples: the same seed gives the same intervals.
-
-    Returns:
-        The intervals; all None with a single dialogue, which has nothing to be resampled.
+    therefore 0 or near it: so few dialogues say little. The same seed gives the same intervals.
     """
     if len(confusions_DCC) < 2:
         return Intervals(acc=None, wf1=None, macro_f1=None, f1=dict.fromkeys(labels))
@@ -195,12 +148,6 @@ def bootstrap_intervals(
         confusions_DCC, scores_from_confusion, samples=samples, confidence=confidence, seed=seed
     )
     ends = zip(resamples.low_S, resamples.high_S, strict=True)
-    intervals = [Interval(float(low), float(high)) for low, high in ends]
-    in_gold_C = confusions_DCC.sum(axis=(0, 2)) > 0
-    by_class = zip(labels, intervals[3:], in_gold_C, strict=True)
-    return Intervals(
-        acc=intervals[0],
-        wf1=intervals[1],
-        macro_f1=intervals[2],
-        f1={label: interval if occurs else None for label, interval, occurs in by_class},
-    )
+    acc, wf1, macro_f1, *f1 = [Interval(float(low), float(high)) for low, high in ends]
+    by_class = zip(labels, f1, confusions_DCC.sum(axis=(0, 2)) > 0, strict=True)
+    return Intervals(acc, wf1, macro_f1, {label: ends if in_gold else None for label, ends, in_gold in by_class})

@@ -29,17 +29,15 @@ def gather_facts(
 ) -> RunFacts:
     """Return everything that the report says about a dataset's run, apart from its scores.
 
-    Args:
-        dataset: Its name; its files lie under data/ and reports/.
-        model: What config.json of the trained model holds.
-        training: What training.json holds.
-        utterances: The table of utterances.
-        clips: The table of clips.
+    `model` is what config.json of the trained model holds, `training` what training.json holds; the tables are those of
+    utterances and clips.
     """
     folder, reports = data_folder(dataset), reports_folder(dataset)
     labels = model["model"]["labels"]
     joined = utterances.join(clips, on="utterance_id", how="left", suffix="_clip", maintain_order="left")
-    problems = joined.filter(pl.col("status_clip") != ClipStatus.OK.value)
+    problems = joined.filter(pl.col("status_clip") != ClipStatus.OK.value).select(
+        "utterance_id", "split", "detail", status="status_clip"
+    )
     with RaggedReader(folder / "tokens.h5") as tokens:
         truncated = int(tokens.attributes["truncated"])
     files = {"utterances.parquet": folder / "utterances.parquet"}
@@ -56,9 +54,7 @@ def gather_facts(
         clips=count_statuses(clips),
         problems=[
             ClipProblem(**problem, action=ClipStatus(problem["status"]).action)
-            for problem in problems.select("utterance_id", "split", "detail", status="status_clip").iter_rows(
-                named=True
-            )
+            for problem in problems.iter_rows(named=True)
         ],
         truncated_texts=truncated,
         ingest=IngestRecord.read(folder).facts,
@@ -84,14 +80,11 @@ def _split_facts(rows: pl.DataFrame, labels: list[str]) -> SplitFacts:
 def weights_in_words(model: dict[str, Any]) -> str:
     """Return which weights the encoders and the fusion transformers started from."""
     backbone = model["params"]["backbone"]
+    titles = {"text encoder": "text_encoder", "BERT": "bert", "ViT": "vit"}
+    parts = {title: backbone[key] for title, key in titles.items() if backbone[key]["source"] == "pretrained"}
     named = [
         f"{title} {part['name']}" + (f" (layer {part['layer']})" if "layer" in part else "")
-        for title, part in (
-            ("text encoder", backbone["text_encoder"]),
-            ("BERT", backbone["bert"]),
-            ("ViT", backbone["vit"]),
-        )
-        if part["source"] == "pretrained"
+        for title, part in parts.items()
     ]
     if not named:
         return "random weights made from a configuration; nothing was pretrained"

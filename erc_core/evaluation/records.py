@@ -1,4 +1,4 @@
-"""The files that the stage evaluate hands on: a class for each JSON file, the columns of each CSV file, how each is written and read."""
+"""The files that the stage evaluate hands on: their columns or keys, and how each is written and read."""
 
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -14,8 +14,7 @@ from erc_core.store.utterances import SPLITS
 
 STAGE = "evaluate"
 METRICS_FILE, PER_CLASS_FILE, PREDICTIONS_FILE = "metrics.json", "per_class.csv", "predictions.csv"
-# Files keep so many decimals: enough for every table, and equal on machines that differ in the last bits
-DECIMALS = 6
+DECIMALS = 6  # of numbers in files: enough for every table, and equal on machines that differ in the last bits
 
 PER_CLASS_COLUMNS = pl.Schema(
     {"emotion": pl.String()}
@@ -89,46 +88,31 @@ class ClipProblem(Record):
 
 
 class RunFacts(Record):
-    """data/results/<dataset>.json: what there is to say about a run beside its scores.
-
-    Attributes:
-        labels: The classes, the most frequent first.
-        weights: What the encoders started from, in words.
-        splits: train, dev and test.
-        clips: Number of clips by status.
-        problems: The clips that are not ordinary.
-        truncated_texts: Number of texts that were longer than text.max_tokens.
-        ingest: Facts of the reader.
-        training: What training.json holds.
-        commit: None where there is no repository.
-        params: Parameters of the model and the training.
-        files: SHA-256 of the files of the run.
-    """
+    """data/results/<dataset>.json: what there is to say about a run beside its scores."""
 
     dataset: str
     synthetic: bool
-    labels: list[str] = Field(min_length=1)
+    labels: list[str] = Field(min_length=1)  # the most frequent first
     modality: str
     backbone: str
-    weights: str
+    weights: str  # what the encoders started from, in words
     splits: dict[str, SplitFacts]
-    clips: dict[str, int]
-    problems: list[ClipProblem]
-    truncated_texts: int
-    ingest: dict[str, Any]
-    training: dict[str, Any]
+    clips: dict[str, int]  # number by status
+    problems: list[ClipProblem]  # the clips that are not ordinary
+    truncated_texts: int  # number of texts that were longer than text.max_tokens
+    ingest: dict[str, Any]  # facts of the reader
+    training: dict[str, Any]  # what training.json holds
     versions: dict[str, str]
-    commit: str | None
-    params: dict[str, Any]
-    files: dict[str, str]
+    commit: str | None  # None where there is no repository
+    params: dict[str, Any]  # of the model and the training
+    files: dict[str, str]  # SHA-256 of the files of the run
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if len(set(self.labels)) < len(self.labels):
             raise ValueError("names a label twice")
-        for split in SPLITS:
-            if split not in self.splits:
-                raise ValueError(f"has no split {split!r}")
+        if missing := [split for split in SPLITS if split not in self.splits]:
+            raise ValueError(f"has no split {missing[0]!r}")
         return self
 
     def write(self, root: Path = Path()) -> None:

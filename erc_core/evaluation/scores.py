@@ -1,4 +1,8 @@
-"""Scores of one set of predictions, by scikit-learn, with label names everywhere."""
+"""Scores of one set of predictions, by scikit-learn, with label names everywhere.
+
+Gold and predicted labels come utterance by utterance; `labels` names all C classes. Undefined values are 0
+(zero_division=0).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +15,11 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precisio
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores over all utterances of a split, fractions from 0 to 1.
+    """Scores over all n utterances of a split, fractions from 0 to 1.
 
-    Attributes:
-        acc: Accuracy.
-        wf1: F1 of each class weighted by its support, the field's headline score (W-F1).
-        macro_f1: Unweighted mean of F1 over the classes that occur in gold. A class without gold utterances has no
-            recall; counting its F1 as zero would lower the mean for a reason that is not the model's.
-        n: Number of utterances.
+    Weighted F1 (W-F1), the field's headline score, weights each class by its support. Macro F1 is the unweighted mean
+    over the classes that occur in gold: a class without gold utterances has no recall, and counting its F1 as zero
+    would lower the mean for a reason that is not the model's.
     """
 
     acc: float
@@ -28,19 +29,7 @@ class Scores:
 
 
 def score(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Scores:
-    """Score predictions against gold labels.
-
-    Args:
-        gold: Gold label of each utterance, at least one.
-        predicted: Predicted label of each utterance.
-        labels: All C label names.
-
-    Returns:
-        The scores; an undefined F1 counts as 0 (zero_division=0).
-
-    Raises:
-        ValueError: No utterances, unequal lengths, or a label that is not among `labels`.
-    """
+    """Score predictions against gold labels; ValueError as check_labels raises it."""
     check_labels(gold, predicted, labels)
     present = set(gold)
     occurring = [label for label in labels if label in present]
@@ -53,19 +42,9 @@ def score(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) 
 
 
 def per_class(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> pl.DataFrame:
-    """Score each class by itself.
+    """Score each class by itself: C rows in the order of `labels` with emotion, precision, recall, f1 and support.
 
-    Args:
-        gold: Gold label of each utterance, at least one.
-        predicted: Predicted label of each utterance.
-        labels: All C label names.
-
-    Returns:
-        C rows in the order of `labels` with columns emotion, precision, recall, f1, support. A class that does not
-        occur has support 0 and undefined values written as 0 (zero_division=0).
-
-    Raises:
-        ValueError: See score.
+    A class that does not occur has support 0. ValueError as for score.
     """
     check_labels(gold, predicted, labels)
     precision, recall, f1, support = precision_recall_fscore_support(
@@ -73,41 +52,18 @@ def per_class(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[st
     )
     return pl.DataFrame(
         {"emotion": list(labels), "precision": precision, "recall": recall, "f1": f1, "support": support},
-        schema={
-            "emotion": pl.String,
-            "precision": pl.Float64,
-            "recall": pl.Float64,
-            "f1": pl.Float64,
-            "support": pl.Int64,
-        },
+        schema_overrides={"support": pl.Int64},
     )
 
 
 def confusion(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Count utterances by gold and predicted label.
-
-    Args:
-        gold: Gold label of each utterance, at least one.
-        predicted: Predicted label of each utterance.
-        labels: All C label names.
-
-    Returns:
-        (C, C) counts; rows are gold, columns predicted, both in the order of `labels`.
-
-    Raises:
-        ValueError: See score.
-    """
+    """Return (C, C) counts, rows gold, columns predicted, in the order of `labels`; ValueError as for score."""
     check_labels(gold, predicted, labels)
     return np.asarray(confusion_matrix(gold, predicted, labels=list(labels)), dtype=np.int64)
 
 
 def check_labels(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> None:
-    """Refuse what scikit-learn would pass over in silence, such as a label outside the list.
-
-    Args:
-        gold: Gold label of each utterance.
-        predicted: Predicted label of each utterance.
-        labels: All label names.
+    """Refuse what scikit-learn would pass over in silence.
 
     Raises:
         ValueError: No utterances, unequal lengths, a name listed twice, or a label that is not listed.

@@ -12,20 +12,15 @@ from erc_core.params.training import EvaluateParams
 
 
 def evaluate_predictions(predictions: pl.DataFrame, labels: list[str], params: EvaluateParams, folder: Path) -> Metrics:
-    """Score the predictions on a test split and write the three files.
+    """Score the predictions on a test split, write the three files into a folder, and return the scores.
 
-    Args:
-        predictions: One row per test utterance, with the columns of records.prediction_columns. Others are dropped.
-        labels: All C label names, in the order that tables and figures keep.
-        params: Number of resamples, confidence and seed of the intervals.
-        folder: Where the files go; made if missing.
-
-    Returns:
-        The scores. An end of an interval is None where the split is a single dialogue; a warning says so.
+    `predictions` has one row per test utterance, with the columns of records.prediction_columns; others are dropped.
+    `labels` are all C names, in the order that tables and figures keep. The folder is made if missing. The ends of an
+    interval are None where the split is a single dialogue; a warning says so.
 
     Raises:
-        ValueError: A column is missing, has the wrong type or holds nulls, an utterance appears twice, or a label is
-            not among `labels`.
+        ValueError: A column is missing, has the wrong type, nulls or values that are not finite, an utterance appears
+            twice, or a label is not among `labels`.
     """
     table = _checked(predictions, labels)
     gold, predicted = table["emotion"].to_list(), table["predicted"].to_list()
@@ -43,14 +38,10 @@ def evaluate_predictions(predictions: pl.DataFrame, labels: list[str], params: E
         values[name] = round(getattr(scores, name), DECIMALS)
         values[f"{name}_low"], values[f"{name}_high"] = _ends(getattr(intervals, name))
     metrics = Metrics.model_validate({"n": scores.n} | values)
-
-    ends = [_ends(intervals.f1[label]) for label in labels]
-    classes = per_class(gold, predicted, labels).with_columns(
-        pl.Series("f1_low", [low for low, _ in ends], dtype=pl.Float64),
-        pl.Series("f1_high", [high for _, high in ends], dtype=pl.Float64),
-    )
     metrics.write(folder)
-    write_per_class(classes, folder)
+    ends = [_ends(intervals.f1[label]) for label in labels]
+    ends_table = pl.DataFrame(ends, {"f1_low": pl.Float64, "f1_high": pl.Float64}, orient="row")
+    write_per_class(per_class(gold, predicted, labels).hstack(ends_table), folder)
     write_predictions(table, labels, folder)
     return metrics
 

@@ -35,57 +35,38 @@ UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's word for a stream, such as flac from 
 
 @dataclass(frozen=True)
 class Sound:
-    """Decoded samples as the file has them.
+    """Decoded samples as the file has them."""
 
-    Attributes:
-        samples: (n, channels) float32, full scale 1.
-        sample_rate: Hz.
-        seconds: Length of the whole clip, also where only its beginning was decoded.
-        cut_off: What the header promises and the file does not hold, in words; empty for a whole file.
-    """
-
-    samples: NDArray[np.float32]
-    sample_rate: int
-    seconds: float
-    cut_off: str = ""
+    samples: NDArray[np.float32]  # (n, channels), full scale 1
+    sample_rate: int  # Hz
+    seconds: float  # length of the whole clip, also where only its beginning was decoded
+    cut_off: str = ""  # what the header promises and the file does not hold, in words; empty for a whole file
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Speech ready for features, or the reason why there is none.
+    """Speech ready for features, or the reason why there is none."""
 
-    Attributes:
-        samples: (n,) int16 mono at the target rate; empty where the status gives no audio.
-        seconds: Length of the clip as it came, 0 if unknown.
-        status: What became of it.
-        detail: The reason in words; empty for an ordinary clip.
-    """
-
-    samples: NDArray[np.int16]
-    seconds: float
+    samples: NDArray[np.int16]  # (n,) mono at the target rate; empty where the status gives no audio
+    seconds: float  # length of the clip as it came, 0 if unknown
     status: ClipStatus
-    detail: str = ""
+    detail: str = ""  # the reason in words; empty for an ordinary clip
 
 
 def decode_shard(shard: "Shard", writer: RaggedWriter, params: AudioParams) -> list[tuple[str, float, str]]:
     """Decode some clips, and return what became of them: status, seconds, detail."""
-    told = []
+    outcomes = []
     for utterance_id, path in zip(shard.ids, shard.inputs, strict=True):
         clip = load_clip(path, params)
         writer.append(utterance_id, clip.samples)
-        told.append((clip.status.value, clip.seconds, clip.detail))
-    return told
+        outcomes.append((clip.status.value, clip.seconds, clip.detail))
+    return outcomes
 
 
 def load_clip(path: Path | None, params: AudioParams) -> Clip:
-    """Decode a clip and bring it to mono at the target rate; never raises for what is wrong with the clip.
+    """Decode a clip (None: the corpus has none) and bring it to mono at the target rate.
 
-    Args:
-        path: The file; None where the corpus has no clip for the utterance.
-        params: Rate, down-mix and rules.
-
-    Returns:
-        The speech, or an empty clip with the status that says why.
+    Never raises for what is wrong with the clip: it is empty then, with the status that says why.
     """
     try:
         if path is None or not path.exists():
@@ -123,9 +104,7 @@ def prepare_clip(sound: Sound, params: AudioParams) -> Clip:
     if sound.seconds > params.max_seconds:
         detail = f"{sound.seconds:.1f} s, longer than audio.max_seconds ({params.max_seconds:g} s)"
         return Clip(samples, sound.seconds, ClipStatus.TOO_LONG, detail)
-    if sound.cut_off:
-        return Clip(samples, sound.seconds, ClipStatus.CUT_OFF, sound.cut_off)
-    return Clip(samples, sound.seconds, ClipStatus.OK)
+    return Clip(samples, sound.seconds, ClipStatus.CUT_OFF if sound.cut_off else ClipStatus.OK, sound.cut_off)
 
 
 def _level(mono: NDArray[np.float32], enough: float) -> float:
@@ -146,9 +125,7 @@ def decode(path: Path, max_seconds: float) -> Sound:
     """Decode a file's audio, at most a little over max_seconds of it.
 
     libsndfile reads the audio formats, FFmpeg the rest: the audio stream of a video is decoded without its pictures.
-
-    Raises:
-        Exception: The file cannot be decoded; soundfile.SoundFileError and av.error.FFmpegError as a rule.
+    What cannot be decoded raises, as a rule, soundfile.SoundFileError or av.error.FFmpegError.
     """
     if path.suffix.lower() in SOUNDFILE_SUFFIXES:
         with soundfile.SoundFile(path) as file:
@@ -165,16 +142,14 @@ def _read(file: soundfile.SoundFile, frames: int) -> NDArray[np.float32]:
     """Return at most so many frames, (n, channels), full scale 1."""
     if (file.format, file.subtype) in SIXTEEN_BIT:
         return to_float(file.read(frames, dtype="int16", always_2d=True))
-    samples: NDArray[np.float32] = file.read(frames, dtype="float32", always_2d=True)
-    return samples
+    return np.asarray(file.read(frames, dtype="float32", always_2d=True))
 
 
 def _cut_off(log: str) -> str:
     """Return what a wav's header promises and the file lacks: it broke off in a copy, or a pipe could not know its length."""
-    found = PROMISED_BYTES.search(log)
-    if not found or int(found[1]) <= int(found[2]):
-        return ""
-    return f"the header promises {int(found[1]):,} bytes of samples, the file holds {int(found[2]):,}"
+    match = PROMISED_BYTES.search(log)
+    promised, held = map(int, match.groups()) if match else (0, 0)
+    return f"the header promises {promised:,} bytes of samples, the file holds {held:,}" if promised > held else ""
 
 
 def _decode_with_ffmpeg(path: Path, max_seconds: float) -> Sound:
@@ -185,15 +160,15 @@ def _decode_with_ffmpeg(path: Path, max_seconds: float) -> Sound:
         if stream.codec_context is None:
             raise ValueError("no decoder for its audio stream")
         rate = int(stream.rate)
-        told = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+        stated = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
         to_planar_float = av.AudioResampler(format="fltp")
         decoded = av.AudioFifo()  # one array for all frames: an array for each costs half as much as decoding it
         count = 0
         for frame in container.decode(stream):
             if count > max_seconds * rate:
-                if told:
+                if stated:
                     break
-                count += frame.samples  # a container that does not tell its length is decoded to its end
+                count += frame.samples  # a container that does not state its length is decoded to its end
                 continue
             for converted in to_planar_float.resample(frame):
                 converted.pts = None  # a gap between time stamps is no reason to refuse a frame
@@ -202,19 +177,15 @@ def _decode_with_ffmpeg(path: Path, max_seconds: float) -> Sound:
         whole = decoded.read()
         if whole is None:
             return Sound(np.zeros((0, 1), np.float32), rate, 0.0)
-        seconds = count / rate
-        if count > max_seconds * rate:
-            seconds = max(seconds, told)
+        seconds = max(count / rate, stated) if count > max_seconds * rate else count / rate
         return Sound(whole.to_ndarray().astype(np.float32, copy=False).T, rate, seconds)
 
 
 def downmix(samples: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     """Reduce (n, channels) to (n,).
 
-    Args:
-        samples: Decoded samples.
-        how: "center" takes the centre channel of 5.1, which holds the speech of films and series, and the mean of any
-            other layout; "mean" always the mean; "first" always the first channel.
+    "center" takes the centre channel of 5.1, which holds the speech of films and series, and the mean of any other
+    layout; "mean" always the mean; "first" always the first channel.
     """
     channels = samples.shape[1]
     if channels == 1 or how == "first":
@@ -222,11 +193,8 @@ def downmix(samples: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     if how == "center" and channels == 6:
         return samples[:, CENTER_OF_5_1]
     if channels == 2:  # the same values as below, four times as fast
-        both: NDArray[np.float32] = samples[:, 0] + samples[:, 1]
-        both /= 2
-        return both
-    mean: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
-    return mean
+        return (samples[:, 0] + samples[:, 1]) / np.float32(2)
+    return np.asarray(samples.mean(axis=1, dtype=np.float32))
 
 
 def _without_audio(status: ClipStatus, detail: str, seconds: float = 0.0) -> Clip:
@@ -235,5 +203,5 @@ def _without_audio(status: ClipStatus, detail: str, seconds: float = 0.0) -> Cli
 
 def _reason(error: Exception) -> str:
     """Return one line without the path, which differs from machine to machine."""
-    told = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
-    return " ".join(told.split()) or type(error).__name__
+    words = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
+    return " ".join(words.split()) or type(error).__name__

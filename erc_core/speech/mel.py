@@ -33,12 +33,7 @@ class LogMel:
     """
 
     def __init__(self, params: MelParams, sample_rate: int) -> None:
-        """Make the filter bank.
-
-        Args:
-            params: Section mel.
-            sample_rate: Of the waveforms, Hz.
-        """
+        """Make the filter bank, for waveforms at sample_rate Hz."""
         self.floor = params.floor
         self.n_mels = params.n_mels
         self.spectrum = Spectrogram(
@@ -47,13 +42,7 @@ class LogMel:
             hop_length=round(params.hop_ms * sample_rate / 1000),
             power=None,
         )
-        self.mel_scale = MelScale(
-            n_mels=params.n_mels,
-            sample_rate=sample_rate,
-            f_min=params.f_min,
-            f_max=params.f_max,
-            n_stft=params.n_fft // 2 + 1,
-        )
+        self.mel_scale = MelScale(params.n_mels, sample_rate, params.f_min, params.f_max, n_stft=params.n_fft // 2 + 1)
 
     @torch.inference_mode()
     def __call__(self, waveform: NDArray[np.float32]) -> NDArray[np.float16]:

@@ -12,10 +12,10 @@ import socket
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -31,26 +31,21 @@ from erc_core.store.ragged import Attribute, RaggedWriter, merge_ragged
 
 @dataclass(frozen=True)
 class Shard:
-    """Utterances that are worked on together.
+    """Utterances that are worked on together."""
 
-    Attributes:
-        number: Position among the shards of the corpus.
-        ids: Of the utterances, in the order of the table.
-        inputs: The files that their features are made from, under absolute paths; None where there is none.
-        details: What else decides the features, JSON-ready.
-    """
-
-    number: int
-    ids: Sequence[str]
-    inputs: Sequence[Path | None]
-    details: Mapping[str, Any] = field(default_factory=dict)
+    number: int  # position among the shards of the corpus
+    ids: Sequence[str]  # of the utterances, in the order of the table
+    inputs: Sequence[
+        Path | None
+    ]  # the files that their features are made from, under absolute paths; None where there is none
+    details: Mapping[str, Any] = field(default_factory=dict)  # what else decides the features, JSON-ready
 
     def __str__(self) -> str:
         return f"shard {self.number} ({self.ids[0]} to {self.ids[-1]})"
 
 
+# appends the frames of the shard's utterances, in their order, and returns notes about them, JSON-ready
 ShardWork = Callable[[Shard, RaggedWriter], Any]
-"""Appends the frames of the shard's utterances, in their order, and returns notes about them, JSON-ready."""
 
 
 class ShardedFeature:
@@ -62,14 +57,10 @@ class ShardedFeature:
     def __init__(
         self, name: str, *, code: str, settings: Mapping[str, Any], dtype: DTypeLike, width: int | None
     ) -> None:
-        """Name the work.
+        """Name the work by stage and dataset; dtype and width are those of RaggedWriter.
 
-        Args:
-            name: The stage and the dataset.
-            code: Hash of the code that makes the frames, and of the packages under it; see run.provenance.code_hash.
-            settings: Parameters that decide the frames, JSON-ready.
-            dtype: See RaggedWriter.
-            width: See RaggedWriter.
+        `code` is the hash of the code that makes the frames, and of the packages under it (see
+        run.provenance.code_hash); `settings` are the parameters that decide the frames, JSON-ready.
         """
         self._layout: dict[str, Any] = {"dtype": np.dtype(dtype).name, "width": width}
         key = _hash([code, dict(settings), self._layout])
@@ -80,13 +71,9 @@ class ShardedFeature:
     def make(
         self, work: ShardWork, shards: Sequence[Shard], parallel: ParallelParams, *, least: int = 1
     ) -> Iterator[Any]:
-        """Make the parts that are missing, and yield the notes of every shard, in order.
+        """Make the parts that are missing, and yield the notes of every shard of the corpus, in order.
 
-        Args:
-            work: Makes the frames of a shard; can be pickled.
-            shards: All of the corpus.
-            parallel: Section parallel of params.yaml.
-            least: See map_ordered.
+        The work makes the frames of a shard, and can be pickled; for `least` see map_ordered.
         """
         self._parts.clear()
         make_one = partial(make_part, folder=self.folder, work=work, layout=self._layout)
@@ -102,9 +89,7 @@ class ShardedFeature:
         self.folder.mkdir(parents=True, exist_ok=True)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -112,8 +97,7 @@ class ShardedFeature:
 def make_part(shard: Shard, folder: Path, work: ShardWork, layout: Mapping[str, Any]) -> tuple[str, Any]:
     """Make the part of a shard, on a worker, unless it is there and whole; return its name and the notes.
 
-    Raises:
-        ErcError: The folder cannot be seen from this machine.
+    ErcError where the folder cannot be seen from this machine.
     """
     if not folder.is_dir():
         raise ErcError(
@@ -122,12 +106,10 @@ def make_part(shard: Shard, folder: Path, work: ShardWork, layout: Mapping[str, 
         )
     name = f"{shard.number:06d}-{_hash([list(shard.ids), dict(shard.details), *map(_stamp, shard.inputs)])}"
     part, record = folder / f"{name}.h5", folder / f"{name}.json"
-    try:
-        found = json.loads(record.read_text(encoding="utf-8"))
-        if found["checksum"] == _checksum(part):
-            return part.name, found["notes"]
-    except (OSError, ValueError):
-        pass  # not made yet, or damaged when a machine went down
+    with suppress(OSError, ValueError):  # not made yet, or damaged when a machine went down
+        earlier = json.loads(record.read_text(encoding="utf-8"))
+        if earlier["checksum"] == _checksum(part):
+            return part.name, earlier["notes"]
     # names of their own: two machines may be at the same shard, if one of them was taken for dead
     fresh = folder / f"{name}.{uuid.uuid4().hex}.h5"
     with RaggedWriter(fresh, **layout, attributes={}) as writer:
@@ -140,11 +122,10 @@ def make_part(shard: Shard, folder: Path, work: ShardWork, layout: Mapping[str, 
 
 def _stamp(path: Path | None) -> list[Any]:
     """Return what tells a file from another one of its name."""
-    try:
-        status = path.stat() if path else None
-    except OSError:
-        status = None
-    return [path.name, status.st_size, status.st_mtime_ns] if path and status else []
+    if path:
+        with suppress(OSError):
+            return [path.name, path.stat().st_size, path.stat().st_mtime_ns]
+    return []
 
 
 def _checksum(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -31,8 +32,7 @@ class FrozenTextEncoder:
     @property
     def width(self) -> int:
         """D of the output."""
-        width: int = self.model.config.hidden_size
-        return width
+        return int(self.model.config.hidden_size)
 
     @torch.inference_mode()
     def __call__(self, utterances: Sequence[NDArray[np.int32]], batch_size: int) -> list[NDArray[np.float16]]:
@@ -60,18 +60,13 @@ class FrozenTextEncoder:
 def make_text_encoder(params: TextEncoderParams, key: str, vocab_size: int) -> PreTrainedModel:
     """Return the frozen encoder, cut after the layer to read; from a configuration, with a vocabulary of the size given.
 
-    Raises:
-        ErcError: Pretrained weights cannot be found or read, or the layer does not exist.
+    ErcError where pretrained weights cannot be found or read, or the layer does not exist.
     """
     return _pretrained(params, key) if isinstance(params, PretrainedTextEncoder) else _from_config(params, vocab_size)
 
 
 def load_text_encoder(folder: Path) -> PreTrainedModel:
-    """Read an encoder that was made from a configuration and saved with save_pretrained.
-
-    Raises:
-        ErcError: The folder holds no encoder, or a damaged one.
-    """
+    """Read an encoder saved with save_pretrained; ErcError where the folder holds none, or a damaged one."""
     if not (folder / "config.json").is_file():
         raise ErcError(f"{folder}: holds no encoder; the stage embed makes it: run `dvc repro`")
     try:
@@ -89,13 +84,11 @@ def _pretrained(params: PretrainedTextEncoder, key: str) -> PreTrainedModel:
             raise ErcError(f"{key}.layer = {params.layer}: {params.name!r} has layers 1 to {config.num_hidden_layers}")
         # layers after the one to read are never built: roberta-large at layer 12 costs half
         config.num_hidden_layers = params.layer
-        model: PreTrainedModel
         # left to itself, transformers keeps the precision of the file, and makes up weights that the file does not have
-        model, report = AutoModel.from_pretrained(
-            params.name, config=config, dtype=torch.float32, output_loading_info=True
-        )
+        options = {"config": config, "dtype": torch.float32, "output_loading_info": True}
+        model, report = AutoModel.from_pretrained(params.name, **options)
     require_weights(params.name, key, [part for part in report["missing_keys"] if not part.startswith("pooler.")])
-    return model
+    return cast("PreTrainedModel", model)
 
 
 def _from_config(params: TextEncoderFromConfig, vocab_size: int) -> PreTrainedModel:

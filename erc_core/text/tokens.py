@@ -19,22 +19,16 @@ SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]  # RoBERTa's, with 
 
 @dataclass(frozen=True)
 class Tokens:
-    """One utterance's token ids.
+    """One utterance's (T,) token ids, special ones included, and whether the text was cut to text.max_tokens."""
 
-    Attributes:
-        ids: (T,) int32, special tokens included; the first is the CLS position (<s>).
-        truncated: Whether the text was cut to text.max_tokens.
-    """
-
-    ids: NDArray[np.int32]
+    ids: NDArray[np.int32]  # the first is the CLS position (<s>)
     truncated: bool
 
 
 def make_tokenizer(params: TextEncoderParams, key: str, train_texts: Sequence[str]) -> Tokenizer:
-    """Return the text encoder's tokenizer; that of an encoder without pretraining is learned from texts of the train split.
+    """Return the text encoder's tokenizer; without pretraining it is learned from texts of the train split.
 
-    Raises:
-        ErcError: A pretrained tokenizer cannot be found or read.
+    ErcError where a pretrained tokenizer cannot be found or read.
     """
     if isinstance(params, PretrainedTextEncoder):
         with loading_pretrained(params.name, f"{key}.name"):
@@ -78,10 +72,8 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> lis
     tokenizer.encode_special_tokens = True  # who writes "<unk>" or "<pad>" in a text means the characters
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
-    return [
-        Tokens(np.asarray(encoding.ids, np.int32), bool(encoding.overflowing))
-        for encoding in tokenizer.encode_batch(list(texts))
-    ]
+    encoded = tokenizer.encode_batch(list(texts))
+    return [Tokens(np.asarray(encoding.ids, np.int32), bool(encoding.overflowing)) for encoding in encoded]
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
@@ -91,11 +83,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Read folder/tokenizer.json.
-
-    Raises:
-        ErcError: The file is missing or damaged.
-    """
+    """Read folder/tokenizer.json; ErcError where the file is missing or damaged."""
     path = folder / TOKENIZER_FILE
     if not path.is_file():
         raise ErcError(f"{path}: not found; the stage tokenize makes it: run `dvc repro`")

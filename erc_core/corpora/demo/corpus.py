@@ -12,6 +12,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -64,10 +65,8 @@ class DemoSummary:
 def speak_corpus(folder: Path, params: DemoParams, parallel: ParallelParams) -> DemoSummary:
     """Write and speak the whole corpus: same parameters, same bytes, whatever the number of workers.
 
-    The folder appears when it is complete, and replaces what was there.
-
-    Raises:
-        ErcError: eSpeak NG is not installed or does not work.
+    The folder appears when it is complete, and replaces what was there. ErcError where eSpeak NG is not installed or
+    does not work.
     """
     voice = Voice()
     script = write_script(params)
@@ -77,24 +76,18 @@ def speak_corpus(folder: Path, params: DemoParams, parallel: ParallelParams) -> 
             (partial_folder / clip_folder).mkdir()
         # absolute, as workers elsewhere have working folders of their own
         speak = partial(_speak_dialogue, folder=partial_folder.absolute(), voice=voice, damages=damages)
-        spoken = map_ordered(
-            speak, script, parallel, label=lambda dialogue: f"dialogue {dialogue.number} of {dialogue.split}"
-        )
+        spoken = map_ordered(speak, script, parallel, label=lambda d: f"dialogue {d.number} of {d.split}")
         with progress(spoken, total=len(script), desc="demo", unit="dialogue") as shown:
             seconds = list(shown)
         for split in SPLITS:
             rows = [(d, s) for d, s in zip(script, seconds, strict=True) if d.split == split]
             _write_annotation(partial_folder / f"{split}_sent_emo.csv", rows)
-    return DemoSummary(
-        dialogues=len(script),
-        utterances=sum(len(dialogue.turns) for dialogue in script),
-        damaged=len(damages),
-        seconds=sum(map(sum, seconds)),
-    )
+    utterances = sum(len(dialogue.turns) for dialogue in script)
+    return DemoSummary(len(script), utterances, damaged=len(damages), seconds=sum(map(sum, seconds)))
 
 
 def choose_damages(script: Sequence[Dialogue]) -> dict[tuple[str, int, int], Damage]:
-    """Return (split, dialogue, utterance) -> damage, evenly spread over neutral utterances, so that no rare class loses one.
+    """Return (split, dialogue, utterance) -> damage, evenly spread over neutral utterances: no rare class loses one.
 
     A split with fewer neutral utterances than damages stays whole.
     """
@@ -163,10 +156,9 @@ def _float_wav_with_holes(speech: NDArray[np.int16]) -> bytes:
     samples = speech.astype("<f4") / 32768
     samples[len(samples) * 45 // 100 : len(samples) * 55 // 100] = np.nan
     content = samples.tobytes()
-    ieee_float, channels, width = 3, 1, 4
-    layout = struct.pack(
-        "<4sIHHIIHH", b"fmt ", 16, ieee_float, channels, SAMPLE_RATE, SAMPLE_RATE * width, width, 8 * width
-    )
+    ieee_float, mono, width = 3, 1, 4
+    rates = (SAMPLE_RATE, SAMPLE_RATE * width)
+    layout = struct.pack("<4sIHHIIHH", b"fmt ", 16, ieee_float, mono, *rates, width, 8 * width)
     chunks = b"WAVE" + layout + struct.pack("<4sI", b"data", len(content)) + content
     return struct.pack("<4sI", b"RIFF", len(chunks)) + chunks
 
@@ -176,24 +168,18 @@ def _write_annotation(path: Path, dialogues: Sequence[tuple[Dialogue, list[float
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        number = 0
+        numbers = count(1)
         for dialogue, seconds in dialogues:
-            episode = dialogue.number // DIALOGUES_IN_EPISODE
+            season, episode = divmod(dialogue.number // DIALOGUES_IN_EPISODE, EPISODES_IN_SEASON)
             start = dialogue.start
             for utterance, (turn, length) in enumerate(zip(dialogue.turns, seconds, strict=True)):
-                number += 1
-                writer.writerow(
-                    (
-                        number, turn.text, turn.speaker.name, turn.emotion, sentiment(turn), dialogue.number, utterance,
-                        1 + episode // EPISODES_IN_SEASON, 1 + episode % EPISODES_IN_SEASON,
-                        _time_stamp(start), _time_stamp(start + length),
-                    )
-                )  # fmt: skip
+                said = (turn.text, turn.speaker.name, turn.emotion, sentiment(turn))
+                place = (dialogue.number, utterance, 1 + season, 1 + episode)
+                writer.writerow((next(numbers), *said, *place, _time_stamp(start), _time_stamp(start + length)))
                 start += length + PAUSE_SECONDS
 
 
 def _time_stamp(seconds: float) -> str:
     """Return HH:MM:SS,mmm."""
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
+    minutes, rest = divmod(round(seconds * 1000), 60_000)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d},{rest % 1000:03d}"

@@ -5,7 +5,7 @@ little, and all of them are relative to the speaker: one person's high pitch is 
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -35,20 +35,12 @@ class Manner:
     volume: int  # percent of eSpeak's normal amplitude
 
 
-class Style(NamedTuple):
-    """One way of speaking."""
-
-    rate: Normal  # factor on the speaker's rate
-    pitch: Normal  # added to the speaker's pitch
-    pitch_range: Normal  # as in Manner
-    volume: Normal  # as in Manner
-
-
-STYLES: dict[Prosody, Style] = {
-    "even": Style(rate=(1.0, 0.05), pitch=(0, 5), pitch_range=(45, 8), volume=(62, 6)),
-    "lively": Style(rate=(1.25, 0.06), pitch=(20, 6), pitch_range=(80, 9), volume=(115, 8)),
-    "deadpan": Style(rate=(0.78, 0.05), pitch=(-20, 5), pitch_range=(10, 5), volume=(36, 4)),
-    "trembling": Style(rate=(1.15, 0.06), pitch=(24, 6), pitch_range=(12, 5), volume=(20, 2)),
+# factor on the speaker's rate; what is added to the speaker's pitch; pitch range and volume as in Manner
+STYLES: dict[Prosody, tuple[Normal, Normal, Normal, Normal]] = {
+    "even": ((1.0, 0.05), (0, 5), (45, 8), (62, 6)),
+    "lively": ((1.25, 0.06), (20, 6), (80, 9), (115, 8)),
+    "deadpan": ((0.78, 0.05), (-20, 5), (10, 5), (36, 4)),
+    "trembling": ((1.15, 0.06), (24, 6), (12, 5), (20, 2)),
 }
 
 

@@ -26,10 +26,8 @@ SAMPLE_RATE = 22050
 LANGUAGE = "gmw/en"
 
 # From eSpeak NG's speak_lib.h
-_AUDIO_OUTPUT_SYNCHRONOUS = 2
-_INITIALIZE_DONT_EXIT = 0x8000
-_CHARS_UTF8 = 1
-_POS_CHARACTER = 1
+_AUDIO_OUTPUT_SYNCHRONOUS, _INITIALIZE_DONT_EXIT = 2, 0x8000
+_CHARS_UTF8, _POS_CHARACTER = 1, 1
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
@@ -39,11 +37,7 @@ class Voice:
     """eSpeak NG, ready to speak. The object holds no state of the library and can be pickled."""
 
     def __init__(self) -> None:
-        """Find the library.
-
-        Raises:
-            ErcError: espeakng-loader is not installed, or its library does not load.
-        """
+        """Find the library; ErcError where espeakng-loader is not installed, or its library does not load."""
         try:
             import espeakng_loader
         except ImportError:
@@ -58,13 +52,9 @@ class Voice:
             pass
 
     def speak(self, text: str, voice: str, manner: Manner) -> NDArray[np.int16]:
-        """Speak one utterance with an eSpeak NG voice variant, such as f1.
+        """Speak one utterance with an eSpeak NG voice variant, such as f1; return mono samples at SAMPLE_RATE.
 
-        Returns:
-            Samples at SAMPLE_RATE, mono.
-
-        Raises:
-            ErcError: The voice is unknown, or no sound came.
+        ErcError where the voice is unknown, or no sound came.
         """
         pieces: list[bytes] = []
 
@@ -78,16 +68,11 @@ class Voice:
         with self._library() as library:
             library.espeak_SetSynthCallback(callback)
             status = library.espeak_SetVoiceByName(f"{LANGUAGE}+{voice}".encode())
-            for parameter, value in (
-                (_RATE, manner.rate),
-                (_VOLUME, manner.volume),
-                (_PITCH, manner.pitch),
-                (_RANGE, manner.pitch_range),
-            ):
+            values = {_RATE: manner.rate, _VOLUME: manner.volume, _PITCH: manner.pitch, _RANGE: manner.pitch_range}
+            for parameter, value in values.items():
                 status = status or library.espeak_SetParameter(parameter, value, 0)
-            status = status or library.espeak_Synth(
-                encoded, len(encoded), 0, _POS_CHARACTER, 0, _CHARS_UTF8, None, None
-            )
+            place = (0, _POS_CHARACTER, 0)  # from the first character to the last
+            status = status or library.espeak_Synth(encoded, len(encoded), *place, _CHARS_UTF8, None, None)
         speech = np.frombuffer(b"".join(pieces), dtype="<i2").astype(np.int16)
         if status or not speech.any():
             raise ErcError(f"eSpeak NG gave no sound for {text!r} with the voice {voice!r} (status {status})")
@@ -100,15 +85,13 @@ class Voice:
             library = ctypes.CDLL(self._library_path)
         except OSError as error:
             raise ErcError(f"{self._library_path}: eSpeak NG does not load ({error})") from None
-        library.espeak_Synth.argtypes = [
-            ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint,
-            ctypes.c_void_p, ctypes.c_void_p,
-        ]  # fmt: skip
+        c_uint, c_void_p = ctypes.c_uint, ctypes.c_void_p
+        text, place = (ctypes.c_char_p, ctypes.c_size_t), (c_uint, ctypes.c_int, c_uint)
+        library.espeak_Synth.argtypes = [*text, *place, c_uint, c_void_p, c_void_p]
+        data = self._data_path.encode()
         try:
             with _quiet():
-                rate = library.espeak_Initialize(
-                    _AUDIO_OUTPUT_SYNCHRONOUS, 0, self._data_path.encode(), _INITIALIZE_DONT_EXIT
-                )
+                rate = library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, data, _INITIALIZE_DONT_EXIT)
                 if rate != SAMPLE_RATE:
                     raise ErcError(f"{self._data_path}: eSpeak NG does not start with these data (it returned {rate})")
                 try:

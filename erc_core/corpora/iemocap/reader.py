@@ -10,7 +10,7 @@ without a clip.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,17 +60,12 @@ class _Reading:
 
 
 def read_iemocap(folder: Path, settings: IemocapSettings, _unpack_to: Path, section: str) -> Corpus:
-    """Read labels and texts, find each utterance's clip, and assign the splits of a fold; see erc_core.corpora.readers.Reader.
+    """Read labels and texts, find each utterance's clip, and assign the splits of a fold; see corpora.readers.
 
-    The folder is the release, or the one that holds it.
-
-    Returns:
-        One row for each utterance of the class set, by dialogue and turn. Turns are counted over all evaluated utterances of
-        a dialogue, so they do not depend on the class set.
-
-    Raises:
-        ErcError: There is no release, the test session or all training sessions are missing, or a speaker of test is in
-            another split.
+    The folder is the release, or the one that holds it. There is a row for each utterance of the class set, by dialogue
+    and turn; turns are counted over all evaluated utterances of a dialogue, so they do not depend on the class set.
+    ErcError where there is no release, the test session or all training sessions are missing, or a speaker of test is
+    in another split.
     """
     release = _find_release(folder, section)
     reading = _Reading(folder, release)
@@ -137,9 +132,8 @@ def _read_session(reading: _Reading, session: int, emotions: dict[str, str]) -> 
         detail = f"no wav of its {len(rows):,} utterances in sentences/wav"
         reading.note(f"Session{session}", "no_clips", detail, "text only")
         return rows
-    for row in missing:
-        name = row["utterance_id"]
-        detail = f"Session{session}/sentences/wav/{row['dialogue_id']}/{name}.wav not found"
+    for name, dialogue in ((row["utterance_id"], row["dialogue_id"]) for row in missing):
+        detail = f"Session{session}/sentences/wav/{dialogue}/{name}.wav not found"
         reading.note(name, "missing_clip", detail, "text only")
     return rows
 
@@ -187,6 +181,7 @@ def _read_dialogue(reading: _Reading, session: int, path: Path, emotions: dict[s
 
 def _facts(utterances: pl.DataFrame, settings: IemocapSettings, reading: _Reading, n_shared: int) -> dict[str, Any]:
     sessions = Counter(session_of(name) for name in utterances["dialogue_id"])
+    unused = sorted(reading.labels.keys() - EMOTIONS[settings.classes], key=lambda name: (-reading.labels[name], name))
     dev = utterances.filter(pl.col("split") == "dev")["dialogue_id"].unique().sort()
     chosen = "the common list for six classes" if has_common_list(settings) else f"chosen by seed {settings.seed}"
     facts: dict[str, Any] = {
@@ -194,17 +189,13 @@ def _facts(utterances: pl.DataFrame, settings: IemocapSettings, reading: _Readin
         "utterances found": len(utterances),
         "utterances expected": EXPECTED[settings.classes],
         "source of the expected number": SOURCE_OF_EXPECTED[settings.classes],
-        "utterances by session": _by_session([sessions[session] for session in SESSIONS]),
+        "utterances by session": _by_session(sessions[session] for session in SESSIONS),
     }
     if settings.classes in EXPECTED_BY_SESSION:
         facts["utterances by session, expected"] = _by_session(EXPECTED_BY_SESSION[settings.classes])
     facts |= {
         "utterances evaluated": reading.labels.total(),
-        **{
-            f"left out, label {label}": count
-            for label, count in sorted(reading.labels.items(), key=lambda pair: (-pair[1], pair[0]))
-            if label not in EMOTIONS[settings.classes]
-        },
+        **{f"left out, label {label}": reading.labels[label] for label in unused},
         "transcript lines without an evaluation": reading.n_unlabelled,
         "test split": f"session {settings.fold} (leave one session out)",
         "validation split": f"{len(dev)} whole dialogues of the training sessions, {chosen}: {', '.join(dev)}",
@@ -215,5 +206,5 @@ def _facts(utterances: pl.DataFrame, settings: IemocapSettings, reading: _Readin
     return facts
 
 
-def _by_session(counts: Sequence[int]) -> str:
+def _by_session(counts: Iterable[int]) -> str:
     return " / ".join(f"{count:,}" for count in counts)

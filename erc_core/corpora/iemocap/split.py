@@ -3,14 +3,13 @@
 Fold k tests on session k. Each session is two actors who are in no other, so the test speakers are new to the model.
 
 Validation is whole dialogues of the four training sessions: the list that published work shares where it applies (six
-classes, fold 5), a seeded choice otherwise. With two actors a session, who both speak in every dialogue, the dialogues held
-back necessarily share their speakers with the dialogues that train. To keep speakers apart in all three splits, a whole
-session would have to validate: a quarter of the training data, another protocol than the published results follow, and
-scores that cannot be compared with them. So "no speaker is in two splits" means here:
-
-- no speaker of test is in train or dev, and no dialogue is in two splits: checked at every ingest, an error otherwise;
-- train and dev share speakers, a number that the data card states (8 in a full release). This makes the validation score
-  kinder than the test score; it chooses the epoch, and is never reported as a result.
+classes, fold 5), a seeded choice otherwise. With two actors a session, who both speak in every dialogue, the dialogues
+held back necessarily share their speakers with the dialogues that train. To keep speakers apart in all three splits, a
+whole session would have to validate: a quarter of the training data, another protocol than the published results
+follow, and scores that cannot be compared with them. So "no speaker is in two splits" means here: no speaker of test is
+in train or dev, and no dialogue in two splits (checked at every ingest, an error otherwise); train and dev share
+speakers, a number that the data card states (8 in a full release). This makes the validation score kinder than the test
+score; it chooses the epoch, and is never reported as a result.
 """
 
 from collections.abc import Iterable
@@ -60,34 +59,31 @@ def split_dialogues(dialogues: Iterable[str], settings: IemocapSettings) -> dict
     place in it depends on the seed and its own name alone, so not on the fold.
     """
     splits = {name: "test" if session_of(name) == settings.fold else "train" for name in dialogues}
-    training: dict[int, list[str]] = {}
-    for name in seeded_order(splits, settings.seed, separator=" "):
-        if splits[name] == "train":
-            training.setdefault(session_of(name), []).append(name)
-    for names in training.values():
+    training = seeded_order([name for name in splits if splits[name] == "train"], settings.seed, separator=" ")
+    if has_common_list(settings):
+        return splits | dict.fromkeys(set(training) & set(COMMON_DEV_DIALOGUES), "dev")
+    for session in set(map(session_of, training)):
+        names = [name for name in training if session_of(name) == session]
         count = min(max(1, round(settings.dev_share * len(names))), len(names) - 1)
-        dev = set(names) & set(COMMON_DEV_DIALOGUES) if has_common_list(settings) else names[:count]
-        splits |= dict.fromkeys(dev, "dev")
+        splits |= dict.fromkeys(names[:count], "dev")
     return splits
 
 
 def check_speakers(utterances: pl.DataFrame, source: str) -> int:
     """Check that nobody who is tested is in training or validation, and return how many speakers train and dev share.
 
-    Raises:
-        ErcError: A speaker of test is in train or dev, or a dialogue is in two splits.
+    ErcError where a speaker of test is in train or dev, or a dialogue is in two splits.
     """
-
-    def shared(column: str, first: str, second: str) -> list[str]:
-        names = (set(utterances.filter(pl.col("split") == split)[column]) for split in (first, second))
-        return sorted(set.intersection(*names))
-
+    shared = 0
     for first, second in combinations(SPLITS, 2):
         for what, column in (("dialogue", "dialogue_id"), ("speaker", "speaker")):
-            names = shared(column, first, second)
-            if names and (what == "dialogue" or second == "test"):
+            one, other = (set(utterances.filter(pl.col("split") == split)[column]) for split in (first, second))
+            names = sorted(one & other)
+            if what == "speaker" and second == "dev":
+                shared = len(names)
+            elif names:
                 raise ErcError(
                     f"{source}: {len(names)} {what}s are in both {first} and {second}, such as {names[0]!r}: "
                     f"scores on this split would not be those of unseen {what}s; nothing was written"
                 )
-    return len(shared("speaker", "train", "dev"))
+    return shared

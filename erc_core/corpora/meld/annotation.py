@@ -40,25 +40,20 @@ class Annotation:
 def read_annotation(path: Path, split: str) -> Annotation:
     """Read a split's CSV; a row that cannot be used is recorded and left out.
 
-    Raises:
-        ErcError: The file is not readable, is empty, is no CSV, or has not the columns that MELD has.
+    ErcError where the file is not readable, is empty, is no CSV, or has not the columns that MELD has.
     """
     # strict: a stray quotation mark would swallow the rest of a line without a word
     table = parse_csv(decode(read_bytes(path), str(path)), longest_cell=LONGEST_CELL, strict=True)
-    header = table.header
-    if table.damaged:
-        line = table.damaged.line
-        raise ErcError(f"{path}: not readable as CSV: the row that begins in line {line}: {table.damage}")
+    header, damaged = table.header, table.damaged
+    if damaged:
+        raise ErcError(f"{path}: not readable as CSV: the row that begins in line {damaged.line}: {table.damage}")
     if not header:
         raise ErcError(f"{path}: is empty; expected a CSV with the columns {', '.join(COLUMNS)}")
-    absent = [column for column in COLUMNS if column not in header]
-    if absent:
+    if absent := [column for column in COLUMNS if column not in header]:
         raise ErcError(f"{path}: columns {absent} are missing; found {[name[:SHOWN] for name in header[:20]]}")
     columns = {column: header.index(column) for column in COLUMNS}
     annotation = Annotation()
-    for row in table.rows:
-        if row.is_blank:
-            continue
+    for row in (row for row in table.rows if not row.is_blank):
         annotation.n_rows += 1
         where = f"{path.name} line {row.line}"
         if len(row.cells) <= max(columns.values()) or any(row.cells[len(header) :]):

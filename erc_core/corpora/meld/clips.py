@@ -1,6 +1,7 @@
 """Which of the clips on disk belongs to which of MELD's utterances."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -49,11 +50,9 @@ def match_clips(annotations: Mapping[str, Annotation], listing: Listing, *, pref
 
 def _rank(clip: ClipFile, folder: Path, *, prefer_twins: bool) -> tuple[bool, bool, int, int, str]:
     """Order the clips of one utterance, the best first: with content, the right twin, by format, the least deep."""
-    path = PurePosixPath(clip.path)
-    try:
+    path, is_empty = PurePosixPath(clip.path), True
+    with suppress(OSError):
         is_empty = (folder / path).stat().st_size == 0
-    except OSError:
-        is_empty = True
     suffix = CLIP_SUFFIXES.index(path.suffix.lower())
     return is_empty, clip.is_twin != prefer_twins, suffix, len(path.parts), clip.path
 
@@ -69,8 +68,7 @@ def _record_missing(matched: Matched, annotations: Mapping[str, Annotation], lis
         matched.issues.append(DataIssue("all splits", "no_clips", "the corpus has no clips at all", "text only"))
         return
     for split, numbers in missing.items():
-        if split not in listing.splits:
-            matched.issues.append(DataIssue(split, "no_clips", "the split has no clips at all", "text only"))
-            continue
         rule = ("missing_clip", "no such clip in the corpus", "text only")
-        matched.issues += [DataIssue(utterance_id(split, number), *rule) for number in numbers]
+        issues = [DataIssue(utterance_id(split, number), *rule) for number in numbers]
+        whole = DataIssue(split, "no_clips", "the split has no clips at all", "text only")
+        matched.issues += issues if split in listing.splits else [whole]

@@ -42,11 +42,8 @@ class MeldSettings(MeldIngest):
 def read_meld(folder: Path, settings: MeldSettings, unpack_to: Path, section: str) -> Corpus:
     """Read the annotation, and find each utterance's clip; see erc_core.corpora.readers.Reader.
 
-    Returns:
-        One row for each annotated utterance that has a label of MELD.
-
-    Raises:
-        ErcError: The annotation is missing or has not the columns that MELD has, or an archive is damaged.
+    There is a row for each annotated utterance with a label of MELD. ErcError where the annotation is missing or has
+    not the columns that MELD has, or an archive is damaged.
     """
     if not folder.is_dir():
         raise ErcError(_expected(folder, "no such folder", section))
@@ -131,30 +128,26 @@ def _one_file_each(raw: Listing, section: str) -> dict[str, Path]:
     if absent:
         nothing = len(absent) == len(layout.ANNOTATIONS)
         what = "no annotation of MELD" if nothing else f"{' and '.join(absent)} not found"
-        links = [issue.where for issue in raw.issues if issue.kind == "link_outside"]
-        if links:
+        if links := [issue.where for issue in raw.issues if issue.kind == "link_outside"]:
             what += f"; links that lead out of the folder are not followed, such as {links[0]}"
         raise ErcError(_expected(raw.folder, what, section))
     for first, *others in raw.annotations.values():
-        for other in others:
-            if other.read_bytes() != first.read_bytes():
-                raise ErcError(
-                    f"{first} and {other}: two files of that name with different content. Leave one of them there; if both "
-                    f"come from an archive, put the one that counts into {raw.folder}"
-                )
+        if different := [other for other in others if other.read_bytes() != first.read_bytes()]:
+            raise ErcError(
+                f"{first} and {different[0]}: two files of that name with different content. Leave one of them there; if both "
+                f"come from an archive, put the one that counts into {raw.folder}"
+            )
     return {split: raw.annotations[split][0] for split in layout.ANNOTATIONS}
 
 
 def _table(annotations: Mapping[str, Annotation], matched: Matched) -> pl.DataFrame:
     return utterance_table(
-        {
+        vars(row)
+        | {
             "utterance_id": layout.utterance_id(split, row.number),
             "split": split,
             "dialogue_id": f"{split}_dia{row.number[0]}",
             "turn": row.number[1],
-            "speaker": row.speaker,
-            "text": row.text,
-            "emotion": row.emotion,
             "audio_path": matched.paths.get((split, row.number)),
         }
         for split, annotation in annotations.items()
@@ -174,12 +167,9 @@ def _facts(annotations: Mapping[str, Annotation], matched: Matched, unpacker: Un
         facts["unpacked"] = f"{unpacker.files:,} files, {unpacker.size / GIGABYTE:.3g} GB"
     formats = Counter(PurePosixPath(path).suffix.lower().lstrip(".") for path in matched.paths.values())
     facts |= {f"clips in {name}": count for name, count in sorted(formats.items())}
-    facts["utterances without a clip"] = matched.missing
-    facts["test twins preferred"] = matched.twins
+    facts |= {"utterances without a clip": matched.missing, "test twins preferred": matched.twins}
     facts["clips without an annotation"] = matched.orphans
-    if matched.repeated:
-        facts["clips that lie there more than once"] = matched.repeated
-    return facts
+    return facts | ({"clips that lie there more than once": matched.repeated} if matched.repeated else {})
 
 
 def _capped(issues: list[DataIssue]) -> list[DataIssue]:

@@ -43,16 +43,14 @@ class Listing:
 def search(folder: Path) -> Listing:
     """Look through a folder for annotation, clips and archives; dot files and what is deeper than MAX_DEPTH are ignored.
 
-    Raises:
-        ErcError: A folder cannot be read.
+    ErcError where a folder cannot be read.
     """
     listing = Listing(folder)
     root = folder.resolve()
     without_split: Counter[str] = Counter()
     for name in _files(root, root, "", {root}, listing.issues):
         path = PurePosixPath(name)
-        match, split = CLIP_NAME.fullmatch(path.stem), split_of(path.parent)
-        part = archive_part(path.name)
+        match, split, part = CLIP_NAME.fullmatch(path.stem), split_of(path.parent), archive_part(path.name)
         if path.name in ANNOTATIONS.values():
             listing.annotations.setdefault(path.name.split("_")[0], []).append(folder / name)
         elif part is not None:

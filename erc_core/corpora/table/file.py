@@ -23,7 +23,6 @@ OTHER_FORMATS = {
 }
 LONGEST_CELL = 2**31 - 1  # a cell of any length
 
-
 # as a spreadsheet numbers it, the header being row 1; column name -> text, empty where the file has no value
 Row = tuple[int, dict[str, str]]
 
@@ -40,11 +39,7 @@ class RawTable:
 
 
 def read_file(path: Path, findings: Findings) -> RawTable:
-    """Read a table by its suffix; rows of the wrong width are refused in findings.
-
-    Raises:
-        ErcError: The file as a whole is no such table.
-    """
+    """Read a table by its suffix; rows of the wrong width are refused in findings, a file that is none by ErcError."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ErcError(f"{path}: a table is expected to end in {', '.join(SUFFIXES)}")
@@ -88,10 +83,8 @@ def _read_text(path: Path, content: bytes, suffix: str, findings: Findings) -> R
 
 
 def _decoded(path: Path, content: bytes) -> str:
-    if not content.startswith(UTF16_MARKS):
-        return decode(content, str(path))
     try:
-        return content.decode("utf-16")
+        return content.decode("utf-16") if content.startswith(UTF16_MARKS) else decode(content, str(path))
     except UnicodeDecodeError:
         raise ErcError(f"{path}: begins as UTF-16 but is damaged; save it as CSV (UTF-8)") from None
 
@@ -114,9 +107,8 @@ def _read_parquet(path: Path, content: bytes) -> RawTable:
 
 
 def _texts(column: pl.Series) -> list[str]:
-    kind = column.dtype
-    values = column.to_list() if kind.is_float() or kind.is_temporal() else column.cast(pl.String).to_list()
-    return [_as_text(value) for value in values]
+    as_they_are = column.dtype.is_float() or column.dtype.is_temporal()
+    return [_as_text(value) for value in (column if as_they_are else column.cast(pl.String)).to_list()]
 
 
 def _as_text(value: Any) -> str:

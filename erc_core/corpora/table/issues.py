@@ -42,15 +42,9 @@ class Findings:
         self.issues.append(DataIssue(where, kind, detail, action))
 
     def raise_problems(self) -> None:
-        """Raise what was recorded, all at once.
-
-        Raises:
-            ErcError: There are problems. One line each, in the order of the rows.
-        """
-        if not self.problems:
-            return
+        """Raise an ErcError of what was recorded, one line each, in the order of the rows; nothing if nothing was."""
         lines = [message for _, message in sorted(self.problems, key=lambda problem: problem[0])]
-        more = len(lines) - MOST_PROBLEMS
-        if more > 0:
-            lines = [*lines[:MOST_PROBLEMS], f"{self.path}: and {more:,} more"]
-        raise ErcError("\n".join(lines))
+        if len(lines) > MOST_PROBLEMS:
+            lines[MOST_PROBLEMS:] = [f"{self.path}: and {len(lines) - MOST_PROBLEMS:,} more"]
+        if lines:
+            raise ErcError("\n".join(lines))

@@ -16,6 +16,8 @@ from erc_core.errors import ErcError
 from erc_core.params.data import TableIngest
 from erc_core.store.utterances import SPLITS
 
+Columns = dict[str, str]  # ours -> theirs
+
 
 class TableSettings(TableIngest):
     """Section ingest.<dataset> with a value for everything that params.yaml leaves out."""
@@ -27,14 +29,10 @@ class TableSettings(TableIngest):
 
 
 def read_table(folder: Path, settings: TableSettings, _unpack_to: Path, section: str) -> Corpus:
-    """Read the table, find the clips, and split the utterances where the table does not; see erc_core.corpora.readers.Reader.
+    """Read the table, find the clips, and split the utterances where the table does not; see corpora.readers.
 
-    Returns:
-        One row for each row of the table that is not blank, in its order.
-
-    Raises:
-        ErcError: The file cannot be read, or holds what its author must mend: every such place by row and column, one line
-            each, at most 50.
+    There is a row for each row of the table that is not blank, in its order. ErcError where the file cannot be read, or
+    holds what its author must mend: every such place by row and column, one line each, at most 50.
     """
     path = _table_path(folder, settings.file, section)
     findings = Findings(path)
@@ -48,13 +46,11 @@ def read_table(folder: Path, settings: TableSettings, _unpack_to: Path, section:
         findings.raise_problems()
         _make_split(utterances, settings, columns, findings)
         split = f"seeded (seed {settings.seed}), by whole {settings.split_by}s"
-    _check_split(utterances, settings, columns, findings, complete)
+    _check_split(utterances, settings.split_by, columns, findings, complete)
     findings.raise_problems()
     _note_labels(utterances, columns, findings)
-    empty = {"speaker": "", "text": ""}
-    rows = [empty | utterance.cells | vars(utterance) for utterance in utterances]
-    facts = {"table": settings.file, "split": split}
-    return Corpus(utterance_table(rows), issues=findings.issues, facts=facts)
+    rows = ({"speaker": "", "text": ""} | utterance.cells | vars(utterance) for utterance in utterances)
+    return Corpus(utterance_table(rows), issues=findings.issues, facts={"table": settings.file, "split": split})
 
 
 def _table_path(folder: Path, name: str, section: str) -> Path:
@@ -74,9 +70,7 @@ def _table_path(folder: Path, name: str, section: str) -> Path:
     return path
 
 
-def _make_split(
-    utterances: list[Utterance], settings: TableSettings, columns: dict[str, str], findings: Findings
-) -> None:
+def _make_split(utterances: list[Utterance], settings: TableSettings, columns: Columns, findings: Findings) -> None:
     """Give every utterance a split by whole dialogues or speakers; refuse in findings where there is none."""
     dialogues = [utterance.dialogue_id for utterance in utterances]
     if settings.split_by == "speaker":
@@ -100,21 +94,19 @@ def _make_split(
 
 
 def _check_split(
-    utterances: list[Utterance], settings: TableSettings, columns: dict[str, str], findings: Findings, complete: bool
+    utterances: list[Utterance], split_by: str, columns: Columns, findings: Findings, complete: bool
 ) -> None:
     """Refuse a dialogue or (with split_by: speaker) a speaker in two splits, an empty split, emotions that train lacks.
 
     What is lacking is judged only where no row was refused before, and where every utterance has a split.
     """
-    _check_whole(utterances, "dialogue_id", columns, findings)
-    if settings.split_by == "speaker":
-        _check_whole(utterances, "speaker", columns, findings)
+    for ours in ("dialogue_id", "speaker") if split_by == "speaker" else ("dialogue_id",):
+        _check_whole(utterances, ours, columns, findings)
     if not complete or not all(utterance.split for utterance in utterances):
         return
     present = {utterance.split for utterance in utterances}
-    for split in SPLITS:
-        if split not in present:
-            findings.refuse(f"no row is in the {split} split; columns: {{split: ''}} makes a seeded split instead")
+    for split in [split for split in SPLITS if split not in present]:
+        findings.refuse(f"no row is in the {split} split; columns: {{split: ''}} makes a seeded split instead")
     if "emotion" not in columns or "train" not in present:
         return
     known = {utterance.cells["emotion"] for utterance in utterances if utterance.split == "train"} - {""}
@@ -125,11 +117,12 @@ def _check_split(
             problem = f"{quoted(emotion)} occurs in {utterance.split} but not in train, and so cannot be learned"
             findings.refuse(problem, utterance.row, columns["emotion"])
     if len({utterance.cells["emotion"] for utterance in utterances}) == 1 and known:
-        problem = "every row has the same emotion: there is nothing to tell apart"
-        findings.refuse(problem, HEADER_ROW, columns["emotion"])
+        findings.refuse(
+            "every row has the same emotion: there is nothing to tell apart", HEADER_ROW, columns["emotion"]
+        )
 
 
-def _check_whole(utterances: list[Utterance], ours: str, columns: dict[str, str], findings: Findings) -> None:
+def _check_whole(utterances: list[Utterance], ours: str, columns: Columns, findings: Findings) -> None:
     """Refuse a dialogue or speaker that is in two splits, once each."""
     first: dict[str, Utterance] = {}
     refused: set[str] = set()
@@ -144,7 +137,7 @@ def _check_whole(utterances: list[Utterance], ours: str, columns: dict[str, str]
             findings.refuse(problem, utterance.row, columns[ours])
 
 
-def _note_labels(utterances: list[Utterance], columns: dict[str, str], findings: Findings) -> None:
+def _note_labels(utterances: list[Utterance], columns: Columns, findings: Findings) -> None:
     for ours in ("emotion", "speaker"):
         counts = Counter(utterance.cells.get(ours, "") for utterance in utterances)
         for group in _alike(list(counts)):

@@ -65,10 +65,10 @@ class RowReader:
         self._check_ids(utterances)
         self._check_turns(utterances)
         if not self.findings.problems and not any(u.audio_path or u.cells.get("text") for u in utterances):
-            named = next((utterance.cells["audio"] for utterance in utterances), None)
-            self.findings.refuse(
-                "every row is blank" if named is None else f"no text, and no clip is there, such as {quoted(named)}"
+            missing = (
+                f"no text, and no clip is there, such as {quoted(utterances[0].cells['audio'])}" if utterances else ""
             )
+            self.findings.refuse(missing or "every row is blank")
         return utterances
 
     def _utterance(self, row: int, raw: dict[str, str]) -> Utterance:
@@ -145,13 +145,10 @@ class RowReader:
             row = first.setdefault(utterance.utterance_id, utterance.row)
             if row == utterance.row or not utterance.utterance_id:
                 continue
-            if "utterance_id" in self.columns:
-                self._refuse(utterance.row, "utterance_id", f"{quoted(utterance.utterance_id)} is also in row {row}")
-            else:  # of dialogue and turn; row numbers do not repeat
-                dialogue = quoted(utterance.cells["dialogue_id"])
-                self._refuse(
-                    utterance.row, "turn", f"turn {utterance.turn} of dialogue {dialogue} is also in row {row}"
-                )
+            ours, name = "utterance_id", quoted(utterance.utterance_id)
+            if ours not in self.columns:  # it is of dialogue and turn: row numbers do not repeat
+                ours, name = "turn", f"turn {utterance.turn} of dialogue {quoted(utterance.cells['dialogue_id'])}"
+            self._refuse(utterance.row, ours, f"{name} is also in row {row}")
 
     def _check_turns(self, utterances: list[Utterance]) -> None:
         following: Counter[str] = Counter()
@@ -182,15 +179,10 @@ def parse_turn(cell: str) -> int | None:
 
 
 def locate(cell: str, beside: Path, raw: Path) -> tuple[str | None, str]:
-    """Follow a path that a user names, to nowhere outside the raw folder.
+    """Follow a path that a user names, relative to `beside`, to nowhere outside the raw folder, which has no links.
 
-    Args:
-        cell: The path; backslashes separate folders too.
-        beside: The folder that it is relative to.
-        raw: The raw folder, without links.
-
-    Returns:
-        The path relative to the raw folder, None where it may not be followed; and "found", or what is wrong.
+    Returns the path relative to the raw folder, None where it may not be followed; and "found", or what is wrong.
+    Backslashes separate folders too.
     """
     if _ELSEWHERE.match(cell):
         return None, "is not relative to the folder of the table"
