@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from erc_core.store.ingest import DataIssue as DataIssue
+from erc_core.store.ingest import DataIssue
 from erc_core.store.utterances import SCHEMA
 
 

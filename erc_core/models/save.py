@@ -1,9 +1,8 @@
 """A trained model as a folder that can be used elsewhere: weights, shape, labels, feature parameters. No pickle.
 
-model.safetensors   the weights, with the mel statistics
-config.json         `model`: its shape and labels; `features`: how to make what it reads; `text_encoder`: which one
-tokenizer/          the text encoder's tokenizer
-text_encoder/       the frozen encoder, where it has no name to be fetched by
+model.safetensors   the weights, with the mel statistics config.json         `model`: its shape and labels; `features`:
+how to make what it reads; `text_encoder`: which one tokenizer/          the text encoder's tokenizer text_encoder/
+the frozen encoder, where it has no name to be fetched by
 """
 
 import json

@@ -44,17 +44,26 @@ def test_a_missing_file_names_the_stage(tmp_path, read):
         read(tmp_path)
 
 
+HEAD = "epoch,lr,train_loss,train_erc,train_icl,val_loss,val_acc,val_wf1\n"
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("content", "problem"),
     [
-        "",
-        "epoch,lr\n1,0.1\n",
-        "epoch,lr,train_loss,train_erc,train_icl,val_loss,val_acc,val_wf1\n",
-        "epoch,lr,train_loss,train_erc,train_icl,val_loss,val_acc,val_wf1\n1,2,3,,5,6,7,8\n",
-        "epoch,lr,train_loss,train_erc,train_icl,val_loss,val_acc,val_wf1\n1,2,3,x,5,6,7,8\n",
+        ("", "is not the CSV file expected: "),
+        ("epoch,lr\n1,0.1\n", "has no column 'train_loss'; "),
+        (HEAD, "has no rows; "),
+        (HEAD + ",2,3,4,5,6,7,8\n", "has an empty cell in column 'epoch'; "),
+        (HEAD + "1,2,3,x,5,6,7,8\n", "is not the CSV file expected: "),
     ],
 )
-def test_a_damaged_history_is_one_clear_error(tmp_path, content):
+def test_a_damaged_history_is_one_clear_error(tmp_path, content, problem):
     (tmp_path / "history.csv").write_text(content)
-    with pytest.raises(ErcError, match=re.escape(f"{tmp_path / 'history.csv'}: damaged (")):
+    with pytest.raises(ErcError, match=re.escape(f"{tmp_path / 'history.csv'}: {problem}")) as caught:
         read_history(tmp_path)
+    assert str(caught.value).endswith("; make it again with `dvc repro --force train`")
+
+
+def test_an_epoch_that_diverged_has_cells_without_a_value(tmp_path):
+    (tmp_path / "history.csv").write_text(HEAD + "1,2,3,,5,6,7,8\n")
+    assert read_history(tmp_path)["train_erc"].to_list() == [None]
