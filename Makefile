@@ -45,10 +45,10 @@ bench: $(INSTALLED)-bench  ## measure speed against other packages (20 minutes o
 	$(RUN) python -m benchmarks
 
 dag: $(INSTALLED)-demo  ## print the picture of the pipeline that stands in the README
-	@$(RUN) python -m tools.dag
+	@$(RUN) python tests/tools/dag.py
 
 lock: $(INSTALLED)-demo  ## write the versions of this environment to constraints.txt, beside numbers made with it
-	$(RUN) python -m tools.lock
+	$(RUN) python tests/tools/lock.py
 
 clean:  ## remove the report and what interrupted runs would continue from
 	rm -rf .scratch reports/index.html reports/index.md reports/figures reports/tables

@@ -30,16 +30,8 @@ def main(params: Params) -> None:
     with Stopwatch() as watch:
         summary = speak_corpus(folder, params.demo, params.parallel)
     notes = f"{summary.dialogues} dialogues, {summary.damaged} clips damaged on purpose"
-    print(
-        summary_line(
-            "speak",
-            DATASET,
-            utterances=summary.utterances,
-            hours=summary.seconds / 3600,
-            seconds=watch.seconds,
-            notes=notes,
-        )
-    )
+    utterances, hours = summary.utterances, summary.seconds / 3600
+    print(summary_line("speak", DATASET, utterances=utterances, hours=hours, seconds=watch.seconds, notes=notes))
 
 
 if __name__ == "__main__":

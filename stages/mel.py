@@ -49,9 +49,9 @@ def main(params: Params, dataset: str) -> None:
         work = partial(mel_shard, path=path, params=params.mel, sample_rate=sample_rate, threads=threads)
         computed = mel.make(work, shards, params.parallel, least=LEAST)
         with progress(computed, total=len(shards), desc=f"mel {dataset}", unit="shard") as shown:
-            for told in shown:
-                without += told["without"]
-                moments.add_state(told["train"])
+            for outcome in shown:
+                without += outcome["without"]
+                moments.add_state(outcome["train"])
         mean, std = moments.mean_and_std()
         attributes = {"sample_rate": sample_rate, **dump(params.mel), "mean": mean, "std": std}
         mel.merge(folder / "mel.h5", attributes)

@@ -81,8 +81,7 @@ class TableIngest(Section):
                 )
         if self.dev_share is not None and self.test_share is not None and self.dev_share + self.test_share >= 1:
             raise ValueError(
-                f"test_share = {self.test_share:g}: allowed is less than 1 together with dev_share ({self.dev_share:g}), as "
-                f"the rest is for training"
+                f"test_share = {self.test_share:g}: allowed is less than 1 together with dev_share ({self.dev_share:g}), as the rest is for training"
             )
         return self
 
@@ -103,8 +102,7 @@ class AudioParams(Section):
     def _lengths_in_order(self) -> "AudioParams":
         if self.max_seconds <= self.min_seconds:
             raise ValueError(
-                f"audio.max_seconds = {self.max_seconds:g}: allowed is more than audio.min_seconds "
-                f"({self.min_seconds:g})"
+                f"audio.max_seconds = {self.max_seconds:g}: allowed is more than audio.min_seconds ({self.min_seconds:g})"
             )
         return self
 

@@ -1,10 +1,9 @@
-"""Read params.yaml and check all of it, telling every mistake in one line of its own."""
+"""Read params.yaml and check all of it; every mistake has one line of its own."""
 
 import difflib
-from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -36,31 +35,15 @@ BOUNDS = {
 }
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a mistake is.
-
-    Attributes:
-        keys: The keys that lead there.
-        section: The section that holds the last key; None where any key may stand.
-        is_auto: Whether the word auto may stand there instead of a number.
-        tags: Where one of several sections may stand there, the words that choose between them.
-    """
-
+class _Place(NamedTuple):
     keys: list[str]
-    section: type[BaseModel] | None
-    is_auto: bool
-    tags: list[str]
+    section: type[BaseModel] | None  # that holds the last key; None where any key may stand
+    is_auto: bool  # whether the word auto may stand there instead of a number
+    tags: list[str]  # the words that choose between sections, where one of several may stand there
 
 
 def load_params(path: Path | str = "params.yaml") -> Params:
     """Read and check a params file.
-
-    Args:
-        path: The YAML file.
-
-    Returns:
-        The checked parameters.
 
     Raises:
         ParamsError: The file is missing, is not YAML, or holds an unknown key, a wrong type or an impossible value.
@@ -107,7 +90,7 @@ def _lines(detail: ErrorDetails) -> list[str]:
         state = ": missing;" if kind == "union_tag_not_found" else f" = {value[name]!r}:"
         return [f"{key}.{name}{state} allowed is {' or '.join(map(repr, place.tags))}"]
     if place.is_auto and kind == "literal_error":
-        return []  # what the number lacks is told beside it
+        return []  # the line about the number says it
     allowed = f"{_shown(value)}: allowed is {'auto, or ' if place.is_auto else ''}"
     if kind in BOUNDS:
         bound, words = BOUNDS[kind]
@@ -146,13 +129,8 @@ def _range(place: _Place) -> str:
     bounds = [*field.metadata]
     for arm in get_args(field.annotation):
         bounds += [bound for inner in getattr(arm, "__metadata__", ()) for bound in getattr(inner, "metadata", ())]
-    words = [
-        text.format(getattr(bound, name))
-        for name, text in BOUNDS.values()
-        for bound in bounds
-        if getattr(bound, name, None) is not None
-    ]
-    return " and ".join(words)
+    values = ((text, getattr(bound, name, None)) for name, text in BOUNDS.values() for bound in bounds)
+    return " and ".join(text.format(value) for text, value in values if value is not None)
 
 
 def _place(loc: tuple[int | str, ...]) -> _Place:

@@ -55,69 +55,65 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Params":
-        problems = self._problems()
+        problems = list(self._problems())
         if problems:
             raise ValueError("\n".join(problems))
         return self
 
-    def _problems(self) -> list[str]:
-        found = []
+    def _problems(self) -> Iterator[str]:
         if self.backbone not in self.backbones:
-            found.append(f"backbone = {self.backbone!r}: allowed are the names under backbones: {list(self.backbones)}")
-            return found
-        found += [
-            f"datasets: {name!r} has no section ingest.{name}; allowed are {list(self.ingest)}"
-            for name in self.datasets
-            if name not in self.ingest
-        ]
-        found += self._group_problems()
-        key, backbone = f"backbones.{self.backbone}", self.selected_backbone
-        if self.mel.n_mels < backbone.patch:
-            found.append(f"mel.n_mels = {self.mel.n_mels}: allowed is {key}.patch ({backbone.patch}) or more")
-        found += [
-            f"mel.{name} = {getattr(self.mel, name):g}: allowed is {1000 / self.audio.sample_rate:g} or more, one sample"
-            for name in ("window_ms", "hop_ms")
-            if round(getattr(self.mel, name) * self.audio.sample_rate / 1000) < 1
-        ]
-        window = round(self.mel.window_ms * self.audio.sample_rate / 1000)
-        if self.mel.n_fft < window:
-            found.append(
-                f"mel.n_fft = {self.mel.n_fft}: allowed is {window} or more, the samples in mel.window_ms "
-                f"({self.mel.window_ms:g} ms at {self.audio.sample_rate} Hz)"
-            )
-        shortest = max(self.mel.n_fft // 2 + 1, window) / self.audio.sample_rate
-        if self.audio.min_seconds < shortest:
-            found.append(
-                f"audio.min_seconds = {self.audio.min_seconds:g}: allowed is {shortest:g} or more, one mel window "
-                f"(mel.window_ms, and half of mel.n_fft for the reflected border)"
-            )
-        if not self.mel.f_min < self.mel.f_max <= self.audio.sample_rate / 2:
-            found.append(
-                f"mel.f_max = {self.mel.f_max:g}: allowed is more than mel.f_min ({self.mel.f_min:g} Hz) and at most "
-                f"half of audio.sample_rate ({self.audio.sample_rate / 2:g} Hz)"
-            )
-        found += [*self._depth_problems(self.model, self.jfm), *self._study_problems()]
+            yield f"backbone = {self.backbone!r}: allowed are the names under backbones: {list(self.backbones)}"
+            return
+        for name in self.datasets:
+            if name not in self.ingest:
+                yield f"datasets: {name!r} has no section ingest.{name}; allowed are {list(self.ingest)}"
+        yield from self._group_problems()
+        yield from self._mel_problems()
+        yield from self._depth_problems(self.model, self.jfm)
+        yield from self._study_problems()
         if self.icl.weight > 0 and self.train.batch_size < 2:
-            found.append(
+            yield (
                 f"train.batch_size = {self.train.batch_size}: allowed is 2 or more while icl.weight is "
                 f"{self.icl.weight:g}; the contrastive loss compares the utterances of a batch"
             )
         scheduler = self.parallel.scheduler
         if scheduler is None and self.parallel.backend == "dask":
-            found.append(
+            yield (
                 "parallel.scheduler = null: allowed with parallel.backend dask is the address of a running scheduler, "
                 f"such as {EXAMPLE_SCHEDULER}"
             )
         elif scheduler is not None and not SCHEDULER.fullmatch(scheduler):
-            found.append(
-                f"parallel.scheduler = {scheduler!r}: allowed is null, or an address such as {EXAMPLE_SCHEDULER}"
+            yield f"parallel.scheduler = {scheduler!r}: allowed is null, or an address such as {EXAMPLE_SCHEDULER}"
+
+    def _mel_problems(self) -> Iterator[str]:
+        mel, rate, patch = self.mel, self.audio.sample_rate, self.selected_backbone.patch
+        if mel.n_mels < patch:
+            yield f"mel.n_mels = {mel.n_mels}: allowed is backbones.{self.backbone}.patch ({patch}) or more"
+        for name, length in (("window_ms", mel.window_ms), ("hop_ms", mel.hop_ms)):
+            if round(length * rate / 1000) < 1:
+                yield f"mel.{name} = {length:g}: allowed is {1000 / rate:g} or more, one sample"
+        window = round(mel.window_ms * rate / 1000)
+        if mel.n_fft < window:
+            yield (
+                f"mel.n_fft = {mel.n_fft}: allowed is {window} or more, the samples in mel.window_ms "
+                f"({mel.window_ms:g} ms at {rate} Hz)"
             )
-        return found
+        shortest = max(mel.n_fft // 2 + 1, window) / rate
+        if self.audio.min_seconds < shortest:
+            yield (
+                f"audio.min_seconds = {self.audio.min_seconds:g}: allowed is {shortest:g} or more, one mel window "
+                f"(mel.window_ms, and half of mel.n_fft for the reflected border)"
+            )
+        if not mel.f_min < mel.f_max <= rate / 2:
+            yield (
+                f"mel.f_max = {mel.f_max:g}: allowed is more than mel.f_min ({mel.f_min:g} Hz) and at most "
+                f"half of audio.sample_rate ({rate / 2:g} Hz)"
+            )
 
     def _study_problems(self) -> Iterator[str]:
         """Yield what the variants to run ask for and the backbone does not have."""
         base = self.study.base
-        of_base = self._depth_problems(base.model, base.jfm) if self.study.run else []
+        of_base = list(self._depth_problems(base.model, base.jfm)) if self.study.run else []
         yield from (f"study.base: {problem}" for problem in of_base)
         for variant in self.study.run:
             for label, changes in self.study.variants[variant].points.items():
@@ -139,17 +135,16 @@ class Params(Section):
                 if member not in self.ingest:
                     yield f"groups.{name}: {member!r} has no section ingest.{member}; allowed are {list(self.ingest)}"
 
-    def _depth_problems(self, model: ModelParams, jfm: JFMParams) -> list[str]:
-        """Return what asks for more layers than the backbone has."""
-        found, key, backbone = [], f"backbones.{self.backbone}", self.selected_backbone
+    def _depth_problems(self, model: ModelParams, jfm: JFMParams) -> Iterator[str]:
+        """Yield what asks for more layers than the backbone has."""
+        key, backbone = f"backbones.{self.backbone}", self.selected_backbone
         for name in ("bert", "vit"):
             part = getattr(backbone, name)
             if part.source == "config" and jfm.n_blocks > part.depth:
-                found.append(f"jfm.n_blocks = {jfm.n_blocks}: allowed is 1 to {key}.{name}.depth ({part.depth})")
+                yield f"jfm.n_blocks = {jfm.n_blocks}: allowed is 1 to {key}.{name}.depth ({part.depth})"
         vit, layers = backbone.vit, model.vit_layers
         if vit.source == "config" and layers is not None and layers > vit.depth:
-            found.append(f"model.vit_layers = {layers}: allowed is null, or 1 to {key}.vit.depth ({vit.depth})")
-        return found
+            yield f"model.vit_layers = {layers}: allowed is null, or 1 to {key}.vit.depth ({vit.depth})"
 
     @property
     def shown_groups(self) -> list[str]:

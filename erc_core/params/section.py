@@ -10,12 +10,8 @@ FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # names of a user's that become 
 
 
 class Section(BaseModel):
-    """A section of params.yaml: frozen, strictly typed, unknown keys refused, no number infinite or NaN.
+    """A section of params.yaml: frozen, strictly typed, unknown keys refused, no number infinite or NaN."""
 
-    Attributes:
-        speed_only: Keys that change how fast a result comes, never the result: no stage depends on them.
-    """
-
+    # keys that change how fast a result comes, never the result: no stage depends on them
     speed_only: ClassVar[tuple[str, ...]] = ()
-
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

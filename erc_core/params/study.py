@@ -39,19 +39,12 @@ class Configuration(Section):
 
 
 class VariantParams(Section):
-    """One variant: changes to study.base, or a system of its own.
+    """One variant: changes to study.base, or a system of its own."""
 
-    Attributes:
-        system: A peer that reads whole dialogues; None for the model of this project.
-        points: What is trained: label -> changes of study.base (dotted key: value).
-        sweep: Whether it explores a value (study.sweep_seeds) instead of supporting a claim (study.seeds).
-        settings: For a peer: its hyper-parameters by backbone.
-    """
-
-    system: str | None = None
-    points: dict[Label, dict[str, Any]] = Field(min_length=1)
-    sweep: bool | None = None
-    settings: dict[str, dict[str, Any]] = Field(default={})
+    system: str | None = None  # a peer that reads whole dialogues; None for the model of this project
+    points: dict[Label, dict[str, Any]] = Field(min_length=1)  # label -> changes of study.base (dotted key: value)
+    sweep: bool | None = None  # whether it explores a value (sweep_seeds) instead of supporting a claim (seeds)
+    settings: dict[str, dict[str, Any]] = Field(default={})  # of a peer: hyper-parameters by backbone
 
     @model_validator(mode="before")
     @classmethod
@@ -66,19 +59,12 @@ class VariantParams(Section):
 
 
 class TableParams(Section):
-    """One table of the report.
-
-    Attributes:
-        title: Its caption.
-        variants: Those whose points are its rows.
-        labels: Variant -> its name in the table; needed where points alone do not name the rows.
-        reference: The variant that the others are compared with; None = study.base, shown first.
-    """
+    """One table of the report; the points of its variants are its rows."""
 
     title: str = Field(min_length=1)
     variants: list[str] = Field(min_length=1)
-    labels: dict[str, str] = Field(default={})
-    reference: str | None = None
+    labels: dict[str, str] = Field(default={})  # variant -> its name, where points alone do not name the rows
+    reference: str | None = None  # the variant that the others are compared with; None = study.base, shown first
 
 
 class StudyParams(Section):

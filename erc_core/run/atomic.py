@@ -15,18 +15,14 @@ import psutil
 def scratch_beside(target: Path, kind: str) -> Path:
     """Return a hidden path beside the target for this process to write to.
 
-    What killed processes left under such names is removed: a spool can be as large as the corpus. The names carry the
-    process, so those of a process that still runs are left alone.
-
-    Args:
-        target: What is being made. Its folder is made too.
-        kind: The last part of the name.
+    The target's folder is made. What killed processes left under such names is removed: a spool can be as large as the
+    corpus. The names carry the process, so those of a process that still runs are left alone.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    for found in target.parent.glob(f".{glob.escape(target.name)}.*.{kind}"):
-        process = found.name[len(target.name) + 2 : -len(kind) - 1]
+    for path in target.parent.glob(f".{glob.escape(target.name)}.*.{kind}"):
+        process = path.name[len(target.name) + 2 : -len(kind) - 1]
         if process.isdecimal() and not psutil.pid_exists(int(process)):
-            _remove(found)
+            _remove(path)
     return target.with_name(f".{target.name}.{os.getpid()}.{kind}")
 
 
@@ -39,14 +35,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
-    """Yield a path beside the target to write to; it takes the target's name when the block ends without an error.
-
-    Args:
-        target: The file to make. Its folder is made too.
-
-    Yields:
-        The temporary path. It is removed if the block raises.
-    """
+    """Yield a path beside the target to write to; it takes the target's name unless the block raises, and goes then."""
     partial = scratch_beside(target, "partial")
     try:
         yield partial
@@ -57,14 +46,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside the target that replaces the target when the block ends without an error.
-
-    Args:
-        target: The folder to make; an existing one is replaced.
-
-    Yields:
-        The temporary folder. It is removed if the block raises.
-    """
+    """Yield an empty folder beside the target that replaces the target unless the block raises, and goes then."""
     partial, replaced = scratch_beside(target, "partial"), scratch_beside(target, "replaced")
     _remove(partial)
     partial.mkdir()

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from erc_core.errors import ErcError, ParamsError
@@ -18,8 +17,8 @@ from erc_core.run.provenance import code_hash
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-SCHEDULER_SECONDS = 20  # until a scheduler that does not answer is told
-WORKER_SECONDS = 900  # until a cluster without any worker is told; they may be waiting in a queue
+SCHEDULER_SECONDS = 20  # until a scheduler that does not answer is an error
+WORKER_SECONDS = 900  # until a cluster without any worker is an error; they may be waiting in a queue
 LOOK_SECONDS = 2.0  # between two looks at which workers there are
 
 CODE = code_hash("", "../stages")  # of what this process has loaded: files may change later
@@ -34,10 +33,7 @@ class Cluster:
     """
 
     def __init__(self, address: str) -> None:
-        """Connect.
-
-        Args:
-            address: Of the scheduler, such as tcp://host:8786.
+        """Connect to a scheduler, such as tcp://host:8786.
 
         Raises:
             ParamsError: Dask is not installed.
@@ -52,7 +48,7 @@ class Cluster:
                 "or take parallel.backend=processes"
             ) from None
         self.address = address
-        # a scheduler that goes away is told by the futures, in one line
+        # the futures say in one line that a scheduler went away
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             self._client: Any = Client(address, timeout=SCHEDULER_SECONDS, name="erc-core", set_as_default=False)
@@ -65,7 +61,7 @@ class Cluster:
         self._threads = 0
         self._looked = -LOOK_SECONDS
         self._met = time.monotonic()
-        self._told = False
+        self._has_warned = False
 
     def workers(self) -> int:
         """Return how many threads the cluster has now; 1 while it has none."""
@@ -104,7 +100,7 @@ class Cluster:
                 f"parallel.scheduler = {self.address}: the scheduler is gone; start it and run the same command again"
             ) from None
         except (ImportError, RuntimeError) as error:
-            # the scheduler, which unpacks tasks too, tells it as the cause of a RuntimeError
+            # the scheduler, which unpacks tasks too, gives it as the cause of a RuntimeError
             missing = error if isinstance(error, ImportError) else error.__cause__
             if not isinstance(missing, ImportError):
                 raise
@@ -120,7 +116,7 @@ class Cluster:
         if now - self._looked >= LOOK_SECONDS:
             try:
                 self._threads = sum(self._client.nthreads().values())
-            except (OSError, RuntimeError):  # the scheduler went away: the futures tell it
+            except (OSError, RuntimeError):  # the scheduler went away: the futures say so
                 self._threads = 0
             self._looked = now
         if self._threads:
@@ -130,8 +126,8 @@ class Cluster:
     def _require_workers(self) -> None:
         if self._count_threads():
             return
-        if not self._told:
-            self._told = True
+        if not self._has_warned:
+            self._has_warned = True
             print(f"{self.address} has no workers; waiting for them for {WORKER_SECONDS} s", file=sys.stderr)
         if time.monotonic() - self._met > WORKER_SECONDS:
             raise ErcError(
@@ -142,9 +138,7 @@ class Cluster:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._client.close()
 
 

@@ -11,10 +11,8 @@ from erc_core.errors import ErcError
 def loading_pretrained(name: str, key: str, repository: str | None = None) -> Iterator[None]:
     """Turn any failure to find or read pretrained weights into one message that says how to mend it.
 
-    Args:
-        name: A hub name or a local folder.
-        key: The key of params.yaml that gives the name, such as backbones.paper.bert.name.
-        repository: The hub repository that holds it; the name itself where None.
+    `name` is a hub name or a local folder, and `key` the key of params.yaml that gives it, such as
+    backbones.paper.bert.name. `repository` on the hub holds it; the name itself where None.
 
     Raises:
         ErcError: The block raised OSError, ValueError, RuntimeError or a hub error.
@@ -52,7 +50,7 @@ def fetch_command(repository: str, name: str) -> str:
 
 
 def quiet_transformers() -> None:
-    """Switch off transformers' progress bars and load reports: what matters of them is checked and told by this project."""
+    """Switch off transformers' progress bars and load reports: what matters of them is checked and said by this project."""
     from transformers.utils import logging  # heavy, and not every stage that reads the hub's files needs it
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

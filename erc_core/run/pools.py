@@ -59,16 +59,9 @@ def map_ordered(
     Results are handed on as they come, at most a few tasks per worker ahead, so memory does not grow with the corpus. A
     task whose worker dies is done again: work may be done twice, the second time over what the first one left.
 
-    Args:
-        work: A function that can be pickled.
-        tasks: What to apply it to; make tasks large (a shard of utterances), as each is sent to another process. With
-            Dask they may go to other machines: paths in them have to be absolute.
-        parallel: Section parallel of params.yaml. One process, or a single task, is worked on in this process.
-        least: Tasks that each process of this machine should have, so that small work starts none.
-        label: The name of a task in a message.
-
-    Yields:
-        One result for each task.
+    Work and tasks are pickled: make tasks large (a shard of utterances). With Dask they may go to other machines: paths in
+    them have to be absolute. Where there is one task for one process, or fewer than `least` for each, it is done in this
+    process. `label` names a task in a message.
 
     Raises:
         ErcError: Workers were killed over the same task again and again, or the cluster is not there.

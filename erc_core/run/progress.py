@@ -29,16 +29,7 @@ class _Lines:
 def progress(steps: Iterable[Element], *, total: int, desc: str, unit: str) -> Iterator[Iterator[Element]]:
     """Show how far the work is, until the block is left: also by an error, whose message then has a line of its own.
 
-    On a terminal a bar moves in place; in a log file a line is written at most every ten seconds.
-
-    Args:
-        steps: What to iterate over.
-        total: How many elements it has.
-        desc: What is being done, the stage and the dataset.
-        unit: What one element is, such as "utterance".
-
-    Yields:
-        An iterator over the same elements.
+    The yielded iterator gives the same steps, of a `unit` such as "utterance". On a terminal a bar moves in place; in a log file a line is written at most every ten seconds.
     """
     looks: dict[str, Any] = {"dynamic_ncols": True, "leave": False}
     if not sys.stderr.isatty():

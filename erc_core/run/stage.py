@@ -11,10 +11,12 @@ from erc_core.errors import ErcError, ParamsError
 from erc_core.params.load import load_params
 from erc_core.params.schema import Params
 
+KEYS = {"dataset": "datasets", "variant": "study.variants"}  # of params.yaml, for the arguments of a stage
+
 
 def run_stage(work: Callable[[Params], None]) -> None:
     """Run a stage that concerns all datasets; see run_dataset_stage."""
-    _parser(work).parse_args()
+    _arguments(work)
     _run(lambda: work(load_params()))
 
 
@@ -27,28 +29,16 @@ def run_dataset_stage(work: Callable[[Params, str], None], *, distributed: bool 
     """Run a stage for the dataset named on the command line.
 
     params.yaml is checked as a whole before any work starts. An ErcError is printed to standard error as it is, one
-    line for each mistake, and ends the process with its exit code (2 for parameters, 1 for anything else).
-
-    Args:
-        work: The stage, called with the parameters and the dataset's name.
-        distributed: Whether several processes may run it together.
+    line for each mistake, and ends the process with its exit code (2 for parameters, 1 for anything else). Several
+    processes may run a `distributed` stage together.
     """
-    parser = _parser(work)
-    parser.add_argument("dataset", help="a name from `datasets` in params.yaml")
-    dataset = parser.parse_args().dataset
+    dataset = _arguments(work, "dataset").dataset
     _run(lambda: work(_params_with(dataset), dataset), distributed=distributed)
 
 
 def run_variant_stage(work: Callable[[Params, str, str], None]) -> None:
-    """Run a stage for the dataset and the variant of the study named on the command line; see run_dataset_stage.
-
-    Args:
-        work: The stage, called with the parameters, the dataset's and the variant's name.
-    """
-    parser = _parser(work)
-    parser.add_argument("dataset", help="a name from `datasets` in params.yaml")
-    parser.add_argument("variant", help="a name from `study.variants` in params.yaml")
-    arguments = parser.parse_args()
+    """Run a stage for the dataset and the variant of the study named on the command line; see run_dataset_stage."""
+    arguments = _arguments(work, "dataset", "variant")
 
     def checked() -> None:
         params = _params_with(arguments.dataset)
@@ -68,14 +58,17 @@ def _params_with(dataset: str) -> Params:
     return params
 
 
-def _parser(work: Callable[..., None]) -> argparse.ArgumentParser:
+def _arguments(work: Callable[..., None], *names: str) -> argparse.Namespace:
     module = inspect.getmodule(work)
     name = module.__spec__.name if module and module.__spec__ else "stage"
-    return argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog=f"python -m {name}",
         description=(module.__doc__ if module else "") or "",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    for argument in names:
+        parser.add_argument(argument, help=f"a name from `{KEYS[argument]}` in params.yaml")
+    return parser.parse_args()
 
 
 def _run(work: Callable[[], None], *, distributed: bool = False) -> None:

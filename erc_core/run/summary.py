@@ -1,7 +1,6 @@
 """The line that a feature stage ends with."""
 
 import time
-from types import TracebackType
 from typing import Self
 
 
@@ -12,9 +11,7 @@ class Stopwatch:
         self._start = time.perf_counter()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.seconds = time.perf_counter() - self._start
 
 

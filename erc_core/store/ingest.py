@@ -11,34 +11,20 @@ INGEST_FILE = "ingest.json"
 
 @dataclass(frozen=True)
 class DataIssue:
-    """Something in the raw files that was met by a rule.
+    """Something in the raw files that was met by a rule."""
 
-    Attributes:
-        where: The utterance id, file, or file and row.
-        kind: A short name of the rule, such as "missing_clip"; issues are counted by it.
-        detail: What is there, in one line.
-        action: What was done, such as "text only" or "left out".
-    """
-
-    where: str
-    kind: str
-    detail: str
-    action: str
+    where: str  # the utterance id, file, or file and row
+    kind: str  # a short name of the rule, such as "missing_clip"; issues are counted by it
+    detail: str  # what is there, in one line
+    action: str  # what was done, such as "text only" or "left out"
 
 
 class IngestRecord(Record):
-    """A corpus as it was read.
+    """A corpus as it was read."""
 
-    Attributes:
-        ingest: The parameters, those that params.yaml leaves out among them.
-        clips: What audio paths are relative to: the raw folder, or the folder that archives were unpacked to.
-        facts: For the data card, in the order to show: name -> value (numbers, texts).
-        issues: What was wrong, and what was done.
-    """
-
-    ingest: dict[str, Any]
-    clips: Literal["raw", "unpacked"]
-    facts: dict[str, Any]
+    ingest: dict[str, Any]  # the parameters, those that params.yaml leaves out among them
+    clips: Literal["raw", "unpacked"]  # what audio paths are relative to: the raw folder, or what archives held
+    facts: dict[str, Any]  # for the data card, in the order to show: name -> value (numbers, texts)
     issues: list[DataIssue]
 
     def write(self, folder: Path) -> None:

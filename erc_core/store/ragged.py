@@ -11,7 +11,6 @@ depends on the time, the machine or the path, so the same input gives the same b
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import h5py
@@ -38,11 +37,8 @@ class RaggedWriter:
     def __init__(self, path: Path, *, dtype: DTypeLike, width: int | None, attributes: Mapping[str, Attribute]) -> None:
         """Open the spool.
 
-        Args:
-            path: The HDF5 file to make.
-            dtype: Type of a frame's values, such as float16.
-            width: D, values per frame; None where a frame is a single value (audio samples, token ids).
-            attributes: What the numbers are: sample rate, encoder and layer, parameters. No dates, no paths.
+        `width` is D, the values per frame; None where a frame is a single value (audio samples, token ids). `attributes` say
+        what the numbers are: sample rate, encoder and layer, parameters. No dates, no paths.
         """
         self.path = path
         self.dtype = np.dtype(dtype)
@@ -55,11 +51,7 @@ class RaggedWriter:
         self._spool = self._spool_path.open("wb")
 
     def append(self, utterance_id: str, frames: NDArray[Any]) -> None:
-        """Add the next utterance.
-
-        Args:
-            utterance_id: Its id.
-            frames: (length, D) or (length,); length 0 where the utterance has no such feature.
+        """Add the next utterance: frames (length, D) or (length,), of length 0 where it has no such feature.
 
         Raises:
             ValueError: The shape is not that of the file.
@@ -84,21 +76,16 @@ class RaggedWriter:
         self._spool_path.unlink()
 
     def _copy_spool(self, frames: h5py.Dataset) -> None:
-        per_frame = self.dtype.itemsize * int(np.prod(self.trailing, dtype=np.int64))
-        step = max(1, BLOCK_BYTES // per_frame)
+        step, values = _block_frames(self.dtype, self.trailing), int(np.prod(self.trailing, dtype=np.int64))
         with self._spool_path.open("rb") as spool:
             for start in range(0, frames.shape[0], step):
-                block = np.fromfile(
-                    spool, dtype=self.dtype, count=min(step, frames.shape[0] - start) * per_frame // self.dtype.itemsize
-                )
+                block = np.fromfile(spool, dtype=self.dtype, count=min(step, frames.shape[0] - start) * values)
                 frames[start : start + step] = block.reshape(-1, *self.trailing)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         try:
             if kind is None:
                 self.close()
@@ -113,9 +100,6 @@ class RaggedReader:
 
     def __init__(self, path: Path) -> None:
         """Open the file and read its index, not its frames.
-
-        Args:
-            path: A file that RaggedWriter made.
 
         Raises:
             ErcError: The file is missing, damaged, or of another format.
@@ -139,9 +123,9 @@ class RaggedReader:
 
     def _read_index(self) -> None:
         attributes = self.attributes
-        found = attributes.get("format"), attributes.get("format_version")
-        if found != (FORMAT, FORMAT_VERSION):
-            raise ValueError(f"format {found[0]} version {found[1]}, expected {FORMAT} version {FORMAT_VERSION}")
+        name, number = attributes.get("format"), attributes.get("format_version")
+        if (name, number) != (FORMAT, FORMAT_VERSION):
+            raise ValueError(f"format {name} version {number}, expected {FORMAT} version {FORMAT_VERSION}")
         self._frames: h5py.Dataset = self._file["frames"]
         self.offsets: NDArray[np.int64] = self._file["offsets"][:]
         self.ids: list[str] = [value.decode() for value in self._file["ids"][:]]
@@ -204,10 +188,7 @@ class RaggedReader:
         return np.split(block, inner)
 
     def read_into(self, frames: NDArray[Any]) -> None:
-        """Read all frames into memory of the caller's; cut them with `offsets`.
-
-        Args:
-            frames: (total, D) or (total,), of the file's type, C-contiguous.
+        """Read all into frames, (total, D) or (total,), of the file's type and C-contiguous; cut them with `offsets`.
 
         Raises:
             ValueError: It has another shape or type.
@@ -221,8 +202,7 @@ class RaggedReader:
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield all frames in blocks of some megabytes, for files larger than memory."""
-        per_frame = self.dtype.itemsize * int(np.prod(self.trailing, dtype=np.int64))
-        step = max(1, BLOCK_BYTES // per_frame)
+        step = _block_frames(self.dtype, self.trailing)
         for start in range(0, self.frame_count, step):
             block: NDArray[Any] = self._frames[start : start + step]
             yield block
@@ -257,12 +237,7 @@ def merge_ragged(
 ) -> None:
     """Join ragged files into one, with the bytes that one RaggedWriter would have written; memory stays flat.
 
-    Args:
-        path: The HDF5 file to make.
-        parts: Files of that type and width, in the order of their utterances. They stay; their attributes are not taken.
-        dtype: See RaggedWriter.
-        width: See RaggedWriter.
-        attributes: See RaggedWriter.
+    The parts are in the order of their utterances. They stay; their attributes are not taken.
 
     Raises:
         ErcError: A part is missing or damaged, or the disk has no room.
@@ -291,6 +266,10 @@ def merge_ragged(
 
     with atomic_file(path) as partial:
         _lay_out(partial, expected, trailing, attributes, ids, np.concatenate(lengths), copy)
+
+
+def _block_frames(dtype: np.dtype[Any], trailing: tuple[int, ...]) -> int:
+    return max(1, BLOCK_BYTES // (dtype.itemsize * int(np.prod(trailing, dtype=np.int64))))
 
 
 def _require_room(path: Path, needed: int) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,18 +21,13 @@ class Record(BaseModel):
 
     @classmethod
     def read_json(cls, path: Path, stage: str) -> Self:
-        """Read a record.
-
-        Args:
-            path: The file.
-            stage: The stage that makes it, for messages.
+        """Read a record; messages name the stage that makes it.
 
         Raises:
             ErcError: The file is missing, damaged, or lacks a key.
         """
         try:
-            content: Any = json.loads(path.read_text(encoding="utf-8"))
-            return cls.model_validate(content)
+            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise ErcError(f"{path}: not found; the stage {stage} makes it: run `dvc repro`") from None
         except ValidationError as error:

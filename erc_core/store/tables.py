@@ -24,13 +24,7 @@ def read_parquet(path: Path, stage: str) -> pl.DataFrame:
 
 
 def read_csv(path: Path, columns: pl.Schema, may_be_empty: AbstractSet[str], stage: str) -> pl.DataFrame:
-    """Read the columns of a table that a stage made, in their order.
-
-    Args:
-        path: The file.
-        columns: Names and types.
-        may_be_empty: Those that may have cells without a value.
-        stage: The stage that makes it, for messages.
+    """Read the columns of a table that a stage made, in their order; cells of some `may_be_empty`.
 
     Raises:
         ErcError: The file is missing or damaged, has no rows, or lacks a column or a value; the message names the stage.

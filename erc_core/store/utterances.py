@@ -30,11 +30,7 @@ UTTERANCES_FILE = "utterances.parquet"
 
 
 def check_utterances(utterances: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Return the table in its schema, after the checks that hold for any corpus.
-
-    Args:
-        utterances: What a reader made.
-        source: The corpus, for messages.
+    """Return what a reader made in the table's schema, after the checks that hold for any corpus.
 
     Raises:
         ErcError: No utterances, ids that repeat, an utterance without emotion, an empty split, or a dialogue in two splits.

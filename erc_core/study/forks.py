@@ -20,13 +20,7 @@ def run_in_forks(work: Callable[[Task], Result], tasks: Iterable[Task], workers:
     A fork shares what this process has loaded, features and libraries, without copying it, and is ready at once. One
     process for each task, as a process that has worked before keeps memory, and its peak would be that of another task.
 
-    Args:
-        work: What to do; it may be a closure, as nothing of it is sent. It must not touch a GPU.
-        tasks: What to do it with.
-        workers: Processes at a time.
-
-    Yields:
-        (task, its result).
+    The work may be a closure, as nothing of it is sent. It must not touch a GPU.
 
     Raises:
         ErcError: A task failed (its own ErcError, or the trace of any other error), or its process was killed.

@@ -12,19 +12,12 @@ from erc_core.params.study import FULL, Configuration, StudyParams
 
 @dataclass(frozen=True)
 class Point:
-    """One configuration of a variant.
-
-    Attributes:
-        label: Its name in the variant.
-        changes: What it changes of study.base.
-        configuration: study.base with these changes.
-        is_base: Whether it is study.base itself in another variant than `full`, which trains it.
-    """
+    """One configuration of a variant: study.base with changes (dotted key: value)."""
 
     label: str
     changes: Mapping[str, Any]
     configuration: Configuration
-    is_base: bool
+    is_base: bool  # whether it is study.base itself in another variant than `full`, which trains it
 
     def value(self, key: str) -> Any:
         """Return the value of a dotted key."""

@@ -17,55 +17,31 @@ PREDICTIONS_FILE = "predictions.parquet"
 
 
 class Run(Record):
-    """One training.
+    """One training; scores are fractions, of the test split where they do not say otherwise."""
 
-    Attributes:
-        seed: Of its weights, order of batches and dropout.
-        acc: Accuracy on the test split, a fraction like the scores below.
-        wf1: Weighted F1.
-        macro_f1: Mean F1 of the classes that occur.
-        val_wf1: On the validation split, of the chosen epoch.
-        best_epoch: The chosen epoch, from 1.
-        epochs: Epochs that ran.
-        seconds: Wall time of the training.
-        seconds_per_epoch: Mean.
-        peak_memory_mb: Most memory that the training took, MiB.
-        memory: Of what: gpu = allocated on the card; resident = of the process, beyond what it held before the training.
-    """
-
-    seed: int
+    seed: int  # of its weights, order of batches and dropout
     acc: float
     wf1: float
-    macro_f1: float
-    val_wf1: float
-    best_epoch: int
-    epochs: int
-    seconds: float
+    macro_f1: float  # mean F1 of the classes that occur
+    val_wf1: float  # on the validation split, of the chosen epoch
+    best_epoch: int  # the chosen one, from 1
+    epochs: int  # that ran
+    seconds: float  # wall time of the training
     seconds_per_epoch: float
-    peak_memory_mb: float
-    memory: Literal["gpu", "resident"]
+    peak_memory_mb: float  # most memory that the training took, MiB
+    memory: Literal["gpu", "resident"]  # allocated on the card; of the process, beyond what it held before the training
 
 
 class PointResults(Record):
-    """One configuration of a variant.
+    """One configuration of a variant."""
 
-    Attributes:
-        point: Its label.
-        changes: What it changes of study.base.
-        same_as_full: Whether it is the full model, and was not trained again.
-        parameters: Numbers in the model.
-        trained_parameters: Those of them that are trained.
-        latency_ms: Median time for one utterance, a batch of one (of a dialogue's: its share).
-        runs: One for each seed.
-    """
-
-    point: str
-    changes: dict[str, int | float | bool | str | None]
-    same_as_full: bool
-    parameters: int | None
+    point: str  # its label
+    changes: dict[str, int | float | bool | str | None]  # of study.base
+    same_as_full: bool  # whether it is the full model, and was not trained again
+    parameters: int | None  # numbers in the model
     trained_parameters: int | None
-    latency_ms: float | None
-    runs: list[Run]
+    latency_ms: float | None  # median time for one utterance, a batch of one (of a dialogue's: its share)
+    runs: list[Run]  # one for each seed
 
 
 class VariantResults(Record):
@@ -91,12 +67,7 @@ def study_folder(dataset: str, variant: str) -> Path:
 
 
 def write_results(results: VariantResults, predictions: pl.DataFrame) -> None:
-    """Write a variant's results and predictions.
-
-    Args:
-        results: The scores and costs.
-        predictions: Columns point, seed, utterance_id, dialogue_id, emotion, and p_<label> for each label.
-    """
+    """Write a variant's results, and its predictions: point, seed, utterance_id, dialogue_id, emotion, p_<label> of each label."""
     folder = study_folder(results.dataset, results.variant)
     with atomic_file(folder / PREDICTIONS_FILE) as partial:
         predictions.write_parquet(partial)

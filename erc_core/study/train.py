@@ -32,17 +32,11 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus as the systems read it.
+    """A corpus as the systems read it."""
 
-    Attributes:
-        features: For systems that read utterances.
-        dialogues: For systems that read dialogues; None where no variant at hand does.
-        labels: Emotion names in the order of the logits.
-    """
-
-    features: FeatureSet
-    dialogues: DialogueFeatures | None
-    labels: list[str]
+    features: FeatureSet  # for systems that read utterances
+    dialogues: DialogueFeatures | None  # for systems that read dialogues; None where the variant at hand does not
+    labels: list[str]  # emotion names in the order of the logits
 
 
 @dataclass(frozen=True)
@@ -67,14 +61,8 @@ def train_point(
 ) -> Outcome:
     """Train a point for one seed; the epoch is chosen on the validation split, and the test split is read once.
 
-    Args:
-        params: All parameters; the model's own sections are replaced by those of the point.
-        corpus: The features.
-        point: The configuration.
-        settings: For a peer system, its hyper-parameters.
-        seed: Of the training.
-        device: Where to train.
-        checkpoint: Where an interrupted training is kept; the caller removes it when the result is safe.
+    The point's sections replace those of params. A peer system has `settings` of its own, the model of this project None.
+    The checkpoint keeps an interrupted training; the caller removes it when the result is safe.
 
     Raises:
         ErcError: The loss is not finite, or pretrained weights cannot be found.

@@ -1,7 +1,6 @@
 import re
 
 from closure import ROOT
-
 from tools.dag import flowchart
 
 

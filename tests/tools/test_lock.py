@@ -7,7 +7,6 @@ from closure import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-
 from tools import lock
 
 LINES = [line for line in lock.FILE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import networkx as nx
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def flowchart() -> str:

@@ -10,7 +10,7 @@ from packaging.version import Version
 
 PROJECT = "erc-core"
 TOOLS = ("pip", "setuptools")  # come with the interpreter, and old ones do not run on a newer
-FILE = Path(__file__).parents[1] / "constraints.txt"
+FILE = Path(__file__).parents[2] / "constraints.txt"
 HEADER = """\
 # The environment that the published numbers were made in (Python {python}, {system} {machine}): of every package that
 # `pip install '.[demo]'` brings, the version. `make repro LOCKED=1` installs these; `make lock` writes this file anew from
