@@ -23,28 +23,18 @@ PADDING = -1
 
 @dataclass(frozen=True)
 class DialogueBatch(TensorBatch):
-    """Padded dialogues, one vector for each utterance and modality.
-
-    Attributes:
-        text_BUE: Mean of the frozen encoder's tokens, standardised with the train split's statistics.
-        speech_BUS: Mean and standard deviation over the frames of each mel bin, standardised likewise; zero where there
-            is no speech.
-        has_speech_BU: Whether the utterance has speech.
-        utterances_B: Utterances of each dialogue.
-        speakers_BU: Index of the speaker among those of the dialogue; -1 in padding.
-        labels_BU: Index into the labels; -1 in padding.
-        index_BU: Place of each utterance in the features, on the CPU; -1 in padding.
-    """
+    """Padded dialogues, one vector for each utterance and modality."""
 
     on_cpu = "index_BU"
 
-    text_BUE: Tensor
+    text_BUE: Tensor  # mean of the frozen encoder's tokens, standardised with the train split's statistics
+    # mean and standard deviation over the frames of each mel bin, standardised likewise; zero where there is no speech
     speech_BUS: Tensor
-    has_speech_BU: Tensor
-    utterances_B: Tensor
-    speakers_BU: Tensor
-    labels_BU: Tensor
-    index_BU: Tensor
+    has_speech_BU: Tensor  # whether the utterance has speech
+    utterances_B: Tensor  # utterances of each dialogue
+    speakers_BU: Tensor  # index of the speaker among those of the dialogue; -1 in padding
+    labels_BU: Tensor  # index into the labels; -1 in padding
+    index_BU: Tensor  # place of each utterance in the features, on the CPU; -1 in padding
 
     @property
     def mask_BU(self) -> Tensor:  # noqa: N802 - a shape suffix
@@ -54,33 +44,20 @@ class DialogueBatch(TensorBatch):
 
 @dataclass(frozen=True)
 class DialogueOutput:
-    """What a system says about a batch of dialogues; numbers in padding mean nothing.
+    """What a system says about a batch of dialogues; numbers in padding mean nothing."""
 
-    Attributes:
-        logits_BUC: Scores of the classes.
-        text_BUW: Features of the text after fusion; None without text.
-        speech_BUW: Features of the speech after fusion; None without speech.
-    """
-
-    logits_BUC: Tensor
-    text_BUW: Tensor | None
-    speech_BUW: Tensor | None
+    logits_BUC: Tensor  # scores of the classes
+    text_BUW: Tensor | None  # features of the text after fusion; None without text
+    speech_BUW: Tensor | None  # features of the speech after fusion; None without speech
 
 
 class DialogueShapes(NamedTuple):
-    """What a system has to know of a corpus to be made.
+    """What a system has to know of a corpus to be made."""
 
-    Attributes:
-        modality: Which modalities are read.
-        text_width: E.
-        speech_width: S.
-        class_counts: Utterances of each class in the train split, in the order of the labels.
-    """
-
-    modality: Literal["T", "A", "T+A"]
-    text_width: int
-    speech_width: int
-    class_counts: list[int]
+    modality: Literal["T", "A", "T+A"]  # which modalities are read
+    text_width: int  # E
+    speech_width: int  # S
+    class_counts: list[int]  # utterances of each class in the train split, in the order of the labels
 
 
 class DialogueFeatures:

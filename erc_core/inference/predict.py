@@ -17,17 +17,11 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Logits of some utterances.
+    """Logits of some utterances."""
 
-    Attributes:
-        indices: (n,) their places in the features, in the order asked for.
-        logits: (n, C) float32.
-        gold: (n,) class indices.
-    """
-
-    indices: NDArray[np.int64]
-    logits: NDArray[np.float32]
-    gold: NDArray[np.int64]
+    indices: NDArray[np.int64]  # (n,) their places in the features, in the order asked for
+    logits: NDArray[np.float32]  # (n, C) float32
+    gold: NDArray[np.int64]  # (n,) class indices
 
     @property
     def predicted(self) -> NDArray[np.int64]:

@@ -19,19 +19,12 @@ from erc_core.text.tokens import tokenize
 
 @dataclass(frozen=True)
 class UtteranceFeatures:
-    """What the model reads of one utterance.
+    """What the model reads of one utterance."""
 
-    Attributes:
-        text: (T, D) float16, the frozen encoder's token-level output.
-        mel: (frames, n_mels) float16 log-mel; no frames where there is no usable speech.
-        status: What became of the clip.
-        detail: The reason in words, where the clip is not ordinary.
-    """
-
-    text: NDArray[np.float16]
-    mel: NDArray[np.float16]
-    status: ClipStatus
-    detail: str
+    text: NDArray[np.float16]  # (T, D) float16, the frozen encoder's token-level output
+    mel: NDArray[np.float16]  # (frames, n_mels) float16 log-mel; no frames where there is no usable speech
+    status: ClipStatus  # what became of the clip
+    detail: str  # the reason in words, where the clip is not ordinary
 
 
 @dataclass(frozen=True)

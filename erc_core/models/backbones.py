@@ -22,15 +22,10 @@ VIT_POOL = "token"  # the CLS is what is classified: with it, the final LayerNor
 
 @dataclass(frozen=True)
 class BertStack:
-    """BERT layers in order, and what is needed to make them again without weights.
+    """BERT layers in order, and what is needed to make them again without weights."""
 
-    Attributes:
-        layers: L^1, L^2, ... counted from the input.
-        architecture: A BertConfig as plain values.
-    """
-
-    layers: list[BertLayer]
-    architecture: dict[str, Any]
+    layers: list[BertLayer]  # L^1, L^2, ... counted from the input.
+    architecture: dict[str, Any]  # A BertConfig as plain values
 
     @property
     def width(self) -> int:
@@ -40,15 +35,10 @@ class BertStack:
 
 @dataclass(frozen=True)
 class VitStack:
-    """A ViT, and what is needed to make it again without weights.
+    """A ViT, and what is needed to make it again without weights."""
 
-    Attributes:
-        vit: The whole model; its blocks are V^1, V^2, ... counted from the input.
-        architecture: Either the name of a timm architecture and the arguments that change it, or sizes.
-    """
-
-    vit: VisionTransformer
-    architecture: dict[str, Any]
+    vit: VisionTransformer  # the whole model; its blocks are V^1, V^2, ... counted from the input.
+    architecture: dict[str, Any]  # either the name of a timm architecture and the arguments that change it, or sizes
 
     @property
     def width(self) -> int:

@@ -12,13 +12,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TensorBatch:
-    """Tensors that go to a device together.
+    """Tensors that go to a device together."""
 
-    Attributes:
-        on_cpu: The one that stays where it is.
-    """
-
-    on_cpu: ClassVar[str]
+    on_cpu: ClassVar[str]  # the one that stays where it is
 
     def to(self, device: torch.device) -> Self:
         """Return the batch on a device."""
@@ -28,39 +24,23 @@ class TensorBatch:
 
 @dataclass(frozen=True)
 class Batch(TensorBatch):
-    """Padded features of some utterances.
-
-    Attributes:
-        text_BTE: Token-level output of the frozen encoder.
-        tokens_B: Tokens of each utterance.
-        mel_BFM: Log-mel frames as cached, not standardised.
-        frames_B: Frames of each utterance; 0 where there is no speech.
-        labels_B: Index into the labels; empty when predicting.
-        index_B: Place of each utterance in the features, on the CPU.
-    """
+    """Padded features of some utterances."""
 
     on_cpu = "index_B"
 
-    text_BTE: Tensor
-    tokens_B: Tensor
-    mel_BFM: Tensor
-    frames_B: Tensor
-    labels_B: Tensor
-    index_B: Tensor
+    text_BTE: Tensor  # token-level output of the frozen encoder
+    tokens_B: Tensor  # tokens of each utterance
+    mel_BFM: Tensor  # log-mel frames as cached, not standardised
+    frames_B: Tensor  # frames of each utterance; 0 where there is no speech
+    labels_B: Tensor  # index into the labels; empty when predicting
+    index_B: Tensor  # place of each utterance in the features, on the CPU
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a model says about a batch.
+    """What a model says about a batch."""
 
-    Attributes:
-        logits_BC: Scores of the classes; where each stream has a classifier, the average of theirs (Eq. 5).
-        text_logits_BC: Of the text stream's own classifier; None where it has none.
-        mel_logits_BC: Of the speech stream's own classifier; None where it has none.
-        features_BF: F of Eq. 6, what the classifiers read, joined: D for each of their vectors.
-    """
-
-    logits_BC: Tensor
-    text_logits_BC: Tensor | None
-    mel_logits_BC: Tensor | None
-    features_BF: Tensor
+    logits_BC: Tensor  # scores of the classes; where each stream has a classifier, the average of theirs (Eq. 5).
+    text_logits_BC: Tensor | None  # of the text stream's own classifier; None where it has none
+    mel_logits_BC: Tensor | None  # of the speech stream's own classifier; None where it has none
+    features_BF: Tensor  # F of Eq. 6, what the classifiers read, joined: D for each of their vectors.

@@ -22,38 +22,23 @@ from erc_core.params.backbones import ExtractorParams
 
 
 class StreamPlan(NamedTuple):
-    """What a fusion asks of the streams before it.
+    """What a fusion asks of the streams before it."""
 
-    Attributes:
-        text_width: D of the text stream; that of the speech stream is the ViT's.
-        text_layers: BERT layers that the text passes.
-        speech_layers: ViT blocks that the speech passes.
-        cls_only: Whether the last of these layers gives the CLS alone, as nothing else is read.
-        classifiers: Whether each stream has a classifier of its own.
-    """
-
-    text_width: int
-    text_layers: Sequence[BertLayer]
-    speech_layers: Sequence[nn.Module]
-    cls_only: bool
-    classifiers: bool
+    text_width: int  # D of the text stream; that of the speech stream is the ViT's
+    text_layers: Sequence[BertLayer]  # BERT layers that the text passes
+    speech_layers: Sequence[nn.Module]  # ViT blocks that the speech passes
+    cls_only: bool  # whether the last of these layers gives the CLS alone, as nothing else is read
+    classifiers: bool  # whether each stream has a classifier of its own
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a stream hands to the fusion.
+    """What a stream hands to the fusion."""
 
-    Attributes:
-        sequence_BSD: CLS first and not yet normalised; the CLS alone, (B, 1, D), where nothing else is read.
-        mask_BS: True at real positions; the CLS is one, also where there is no speech.
-        norm: The stream's final normalisation.
-        classifier: The stream's own, of a normalised CLS; None where it has none.
-    """
-
-    sequence_BSD: Tensor
-    mask_BS: Tensor
-    norm: nn.Module
-    classifier: nn.Module | None
+    sequence_BSD: Tensor  # CLS first and not yet normalised; the CLS alone, (B, 1, D), where nothing else is read
+    mask_BS: Tensor  # true at real positions; the CLS is one, also where there is no speech
+    norm: nn.Module  # the stream's final normalisation
+    classifier: nn.Module | None  # the stream's own, of a normalised CLS; None where it has none
 
     @property
     def cls_BD(self) -> Tensor:  # noqa: N802 - a shape suffix

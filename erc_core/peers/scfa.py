@@ -21,17 +21,11 @@ FEEDFORWARD = 4  # width of a feed-forward layer, in widths of the model, as in 
 
 
 class SpeakerMasks(NamedTuple):
-    """What each utterance (rows) may attend to (columns), (B, U, U), true = may.
+    """What each utterance (rows) may attend to (columns), (B, U, U), true = may."""
 
-    Attributes:
-        context: Every utterance of the dialogue.
-        same: Those of the same speaker, itself among them.
-        other: Those of other speakers.
-    """
-
-    context: Tensor
-    same: Tensor
-    other: Tensor
+    context: Tensor  # every utterance of the dialogue
+    same: Tensor  # those of the same speaker, itself among them
+    other: Tensor  # those of other speakers
 
 
 def speaker_masks(speakers_BU: Tensor, present_BU: Tensor) -> SpeakerMasks:

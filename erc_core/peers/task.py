@@ -16,21 +16,14 @@ from erc_core.training.losses import Losses
 
 @dataclass
 class DialogueTask:
-    """Classify the utterances of whole dialogues.
+    """Classify the utterances of whole dialogues."""
 
-    Attributes:
-        model: From a DialogueBatch to a DialogueOutput; its method loss(output, batch) gives Losses. It is moved to the device.
-        labels: Emotion names in the order of the logits.
-        features: The corpus.
-        batch_dialogues: Dialogues in a batch.
-        device: Where to compute, in float32: these systems are small.
-    """
-
+    # from a DialogueBatch to a DialogueOutput; its method loss(output, batch) gives Losses. It is moved to the device.
     model: nn.Module
-    labels: Sequence[str]
-    features: DialogueFeatures
-    batch_dialogues: int
-    device: torch.device
+    labels: Sequence[str]  # emotion names in the order of the logits
+    features: DialogueFeatures  # the corpus
+    batch_dialogues: int  # dialogues in a batch
+    device: torch.device  # where to compute, in float32: these systems are small
 
     def __post_init__(self) -> None:
         self.model.to(self.device)

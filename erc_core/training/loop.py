@@ -29,21 +29,13 @@ CHECK_EVERY = {"cpu": 1, "cuda": 50}
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training ends with.
+    """What a training ends with."""
 
-    Attributes:
-        weights: The state_dict of the chosen epoch.
-        history: Every epoch that ran.
-        best: The chosen epoch.
-        seconds: Wall time of the epochs that ran here.
-        continued_from: The epoch after which an interrupted run was taken up; 0 for a run in one piece.
-    """
-
-    weights: dict[str, Tensor]
-    history: list[Epoch]
-    best: Epoch
-    seconds: float
-    continued_from: int
+    weights: dict[str, Tensor]  # the state_dict of the chosen epoch
+    history: list[Epoch]  # every epoch that ran
+    best: Epoch  # the chosen epoch
+    seconds: float  # wall time of the epochs that ran here
+    continued_from: int  # the epoch after which an interrupted run was taken up; 0 for a run in one piece
 
     @property
     def seconds_per_epoch(self) -> float:
@@ -74,23 +66,16 @@ def train_model(
 
 @dataclass
 class Trainer:
-    """Trains the model of a task; see fit.
+    """Trains the model of a task; see fit."""
 
-    Attributes:
-        task: A freshly made model, with its batches and its loss.
-        settings: Of the training.
-        checkpoint: Where an interrupted run is kept.
-        processes: Those that train this model together; they end with the same result, and the main one prints and keeps
-            the checkpoint.
-        quiet: Do not print a line for each epoch.
-        on_epoch: Called by the main process with every epoch so far, after each, and when an interrupted run continues.
-    """
-
-    task: Task
-    settings: TrainingSettings
-    checkpoint: Checkpoint
+    task: Task  # A freshly made model, with its batches and its loss
+    settings: TrainingSettings  # of the training
+    checkpoint: Checkpoint  # where an interrupted run is kept
+    # those that train this model together; they end with the same result, and the main one prints and keeps the
+    # checkpoint
     processes: Processes = ALONE
-    quiet: bool = False
+    quiet: bool = False  # do not print a line for each epoch
+    # called by the main process with every epoch so far, after each, and when an interrupted run continues
     on_epoch: Callable[[list[Epoch]], None] | None = None
 
     def __post_init__(self) -> None:

@@ -12,17 +12,11 @@ from erc_core.params.model import ICLParams
 
 @dataclass(frozen=True)
 class Losses:
-    """The parts of a batch's loss, float32 scalars.
+    """The parts of a batch's loss, float32 scalars."""
 
-    Attributes:
-        total: L = L_ERC + lambda L_ICL.
-        erc: L_ERC, cross entropy on the logits.
-        icl: L_ICL; 0 where lambda is 0, as it is not computed then.
-    """
-
-    total: Tensor
-    erc: Tensor
-    icl: Tensor
+    total: Tensor  # L = L_ERC + lambda L_ICL
+    erc: Tensor  # L_ERC, cross entropy on the logits
+    icl: Tensor  # L_ICL; 0 where lambda is 0, as it is not computed then
 
 
 def training_loss(output: Output, labels_B: Tensor, params: ICLParams) -> Losses:

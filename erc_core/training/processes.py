@@ -28,16 +28,11 @@ class Processes:
 
     Row i of a batch belongs to process i mod count. A batch is sorted by length: in this way each process gets short and long
     utterances, and none waits for another. Every method that is not about rows is to be called by all processes.
-
-    Attributes:
-        rank: Which of them this is, from 0.
-        count: How many there are, on all machines.
-        local_count: How many there are on this machine.
     """
 
-    rank: int = 0
-    count: int = 1
-    local_count: int = 1
+    rank: int = 0  # which of them this is, from 0
+    count: int = 1  # how many there are, on all machines
+    local_count: int = 1  # how many there are on this machine
 
     @property
     def is_main(self) -> bool:

@@ -51,23 +51,14 @@ class Task(Protocol):
 
 @dataclass
 class UtteranceTask:
-    """Classify single utterances: the JFM, one stream alone, and the other fusions.
+    """Classify single utterances: the JFM, one stream alone, and the other fusions."""
 
-    Attributes:
-        model: It is moved to the device, and every process is given the same weights.
-        features: The corpus.
-        settings: Of the training.
-        icl: Section icl.
-        device: Where to compute.
-        processes: Those that share each batch and each split among them.
-    """
-
-    model: UtteranceClassifier
-    features: FeatureSet
-    settings: TrainingSettings
-    icl: ICLParams
-    device: torch.device
-    processes: Processes = ALONE
+    model: UtteranceClassifier  # it is moved to the device, and every process is given the same weights
+    features: FeatureSet  # the corpus
+    settings: TrainingSettings  # of the training
+    icl: ICLParams  # section icl
+    device: torch.device  # where to compute
+    processes: Processes = ALONE  # those that share each batch and each split among them
 
     def __post_init__(self) -> None:
         self.model.to(self.device)

@@ -18,14 +18,10 @@ class Fusion(nn.Module, ABC):
 
     Unless it plans otherwise, its text comes as the text feature extractor gives it, without BERT, beside a speech that a
     whole ViT encodes (its first model.vit_layers blocks, where these are given), and both streams are as wide as the ViT.
-
-    Attributes:
-        cls_only: Whether it reads nothing but the CLS of each stream.
-        classifiers: Whether each stream has a classifier of its own.
     """
 
-    cls_only: ClassVar[bool] = True
-    classifiers: ClassVar[bool] = False
+    cls_only: ClassVar[bool] = True  # whether it reads nothing but the CLS of each stream
+    classifiers: ClassVar[bool] = False  # whether each stream has a classifier of its own
 
     def __init__(self, config: ModelConfig, bert: BertStack, vit: VitStack) -> None:
         super().__init__()

@@ -9,15 +9,10 @@ from erc_core.store.records import Record
 
 
 class Card(Record):
-    """data/cards/<dataset>.json.
+    """data/cards/<dataset>.json."""
 
-    Attributes:
-        dataset: The corpus.
-        sections: What is known of it; paths of figures are relative to the folder of its card.
-    """
-
-    dataset: str
-    sections: list[Section]
+    dataset: str  # the corpus
+    sections: list[Section]  # what is known of it; paths of figures are relative to the folder of its card
 
     def write(self, root: Path = Path()) -> None:
         """Write the file under a project's folder."""

@@ -16,25 +16,17 @@ from erc_core.store.utterances import SYNTHETIC, read_utterances
 
 @dataclass(frozen=True)
 class CardSource:
-    """Everything that is known about a corpus after ingest and decoding.
+    """Everything that is known about a corpus after ingest and decoding."""
 
-    Attributes:
-        dataset: Its name.
-        synthetic: Whether no person spoke it.
-        utterances: The table of utterances, and beside its columns: clip_status, clip_detail; seconds (of the clip as it
-            came, null if unknown); used_seconds (of speech kept, 0 if none); text_hash, audio_hash (null without).
-            Speakers are null where the corpus does not name them.
-        ingest: The parameters of ingest.
-        facts: What the reader reports: name -> value.
-        issues: What the reader met by a rule.
-    """
-
-    dataset: str
-    synthetic: bool
+    dataset: str  # its name
+    synthetic: bool  # whether no person spoke it
+    # the table of utterances, and beside its columns: clip_status, clip_detail; seconds (of the clip as it came, null
+    # if unknown); used_seconds (of speech kept, 0 if none); text_hash, audio_hash (null without). Speakers are null
+    # where the corpus does not name them.
     utterances: pl.DataFrame
-    ingest: dict[str, Any]
-    facts: dict[str, Any]
-    issues: list[DataIssue]
+    ingest: dict[str, Any]  # the parameters of ingest
+    facts: dict[str, Any]  # what the reader reports: name -> value
+    issues: list[DataIssue]  # what the reader met by a rule
 
 
 def load_source(dataset: str, folder: Path) -> CardSource:

@@ -14,17 +14,11 @@ Cells = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
+    """A column of a table."""
 
-    Attributes:
-        title: Its head.
-        kind: Whether it holds words, numbers, names of code, or what somebody said.
-        group: A head over it and its neighbours of the same group; empty if none.
-    """
-
-    title: str
-    kind: Kind = "text"
-    group: str = ""
+    title: str  # its head
+    kind: Kind = "text"  # whether it holds words, numbers, names of code, or what somebody said
+    group: str = ""  # A head over it and its neighbours of the same group; empty if none
 
 
 KIND_MARKS: dict[str, Kind] = {"#": "number", "`": "code", "“": "quote"}
@@ -42,21 +36,14 @@ def number_heads(titles: Iterable[str]) -> list[Column]:
 
 @dataclass(frozen=True)
 class Table:
-    """A table.
+    """A table."""
 
-    Attributes:
-        caption: What it shows.
-        columns: Heads.
-        rows: Each with a cell for each column. A star at the end of a number is a mark, not a part of the number.
-        groups: Heads between rows: the index of the row below, and the words.
-        notes: What stands under the table, in small print.
-    """
-
-    caption: str
-    columns: Sequence[Column]
+    caption: str  # what it shows
+    columns: Sequence[Column]  # heads
+    # each with a cell for each column. A star at the end of a number is a mark, not a part of the number.
     rows: Sequence[Cells]
-    groups: Sequence[tuple[int, str]] = ()
-    notes: Sequence[str] = ()
+    groups: Sequence[tuple[int, str]] = ()  # heads between rows: the index of the row below, and the words
+    notes: Sequence[str] = ()  # what stands under the table, in small print
     block: Literal["table"] = "table"
 
     @property
@@ -76,19 +63,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure that was drawn and saved.
+    """A figure that was drawn and saved."""
 
-    Attributes:
-        png: Path of the PNG relative to the page.
-        svg_uri: The SVG as a data URI.
-        width: Width in inches.
-        height: Height in inches.
-    """
-
-    png: str
-    svg_uri: str
-    width: float
-    height: float
+    png: str  # path of the PNG relative to the page
+    svg_uri: str  # the SVG as a data URI
+    width: float  # width in inches
+    height: float  # height in inches
 
 
 @dataclass(frozen=True)
@@ -143,20 +123,11 @@ class DatasetPart:
 
 @dataclass(frozen=True)
 class Document:
-    """A page.
+    """A page."""
 
-    Attributes:
-        title: Its title.
-        introduction: What stands before everything else.
-        parts: One per dataset.
-        warning: What must be read before any score, empty if nothing; shown at the top and throughout.
-        short_warning: The same in one line, for each section of a dataset that it concerns.
-        summary: One row per dataset, where there are several.
-    """
-
-    title: str
-    introduction: str
-    parts: Sequence[DatasetPart]
-    warning: str = ""
-    short_warning: str = ""
-    summary: Table | None = None
+    title: str  # its title
+    introduction: str  # what stands before everything else
+    parts: Sequence[DatasetPart]  # one per dataset
+    warning: str = ""  # what must be read before any score, empty if nothing; shown at the top and throughout
+    short_warning: str = ""  # the same in one line, for each section of a dataset that it concerns
+    summary: Table | None = None  # one row per dataset, where there are several

@@ -61,17 +61,11 @@ def row_values(table: StudyTable, row: Row) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ShownColumn:
-    """A column that is shown.
+    """A column that is shown."""
 
-    Attributes:
-        head: Its head.
-        in_words: How the values read.
-        names: Those of row_values that it shows.
-    """
-
-    head: Column
-    in_words: Callable[..., str]
-    names: tuple[str, ...]
+    head: Column  # its head
+    in_words: Callable[..., str]  # how the values read
+    names: tuple[str, ...]  # those of row_values that it shows
 
     def cell(self, values: Values) -> str:
         """Return its cell in the row that has these values."""

@@ -26,27 +26,16 @@ DAMAGED = (
 
 @dataclass(frozen=True)
 class Difference:
-    """One score of a row minus that of the reference, fractions from -1 to 1.
+    """One score of a row minus that of the reference, fractions from -1 to 1."""
 
-    Attributes:
-        mean: Mean over the seeds that both have.
-        p_t: Of the paired t test over these seeds; None with one seed.
-        averaged: Of the predictions averaged over these seeds.
-        low: Lower end of the interval of `averaged`, from resampled dialogues; None with a single dialogue.
-        high: Upper end.
-        p_bootstrap: Of `averaged`, from the same resamples; None with a single dialogue.
-        p_t_holm: p_t after Holm's correction over the table.
-        p_bootstrap_holm: p_bootstrap after Holm's correction over the table.
-    """
-
-    mean: float
-    p_t: float | None
-    averaged: float
-    low: float | None
-    high: float | None
-    p_bootstrap: float | None
-    p_t_holm: float | None = None
-    p_bootstrap_holm: float | None = None
+    mean: float  # mean over the seeds that both have
+    p_t: float | None  # of the paired t test over these seeds; None with one seed
+    averaged: float  # of the predictions averaged over these seeds
+    low: float | None  # lower end of the interval of `averaged`, from resampled dialogues; None with a single dialogue
+    high: float | None  # upper end
+    p_bootstrap: float | None  # of `averaged`, from the same resamples; None with a single dialogue
+    p_t_holm: float | None = None  # p_t after Holm's correction over the table
+    p_bootstrap_holm: float | None = None  # p_bootstrap after Holm's correction over the table
 
     @property
     def star(self) -> bool:
@@ -56,17 +45,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: the results of a point of a variant.
+    """One side of a comparison: the results of a point of a variant."""
 
-    Attributes:
-        results: Of the variant.
-        point: The point.
-        load: Returns the predictions of a variant on the test split.
-    """
-
-    results: VariantResults
-    point: PointResults
-    load: Callable[[str], pl.DataFrame]
+    results: VariantResults  # of the variant
+    point: PointResults  # the point
+    load: Callable[[str], pl.DataFrame]  # returns the predictions of a variant on the test split
 
     @property
     def seeds(self) -> list[int]:

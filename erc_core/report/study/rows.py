@@ -20,58 +20,34 @@ Kind = Literal["modalities", "sweep", "rows"]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a row costs.
+    """What a row costs."""
 
-    Attributes:
-        parameters: Parameters of the model; None where they were not counted.
-        trained_parameters: Those of them that are trained; None likewise.
-        peak_memory_mb: The largest peak of its trainings, MiB.
-        memory: What that is memory of: resident or gpu; see results.Run.
-        seconds_per_epoch: Mean over its trainings.
-        latency_ms: Of one utterance, batch of one, ms; None where it was not measured.
-    """
-
-    parameters: int | None
-    trained_parameters: int | None
-    peak_memory_mb: float
-    memory: str
-    seconds_per_epoch: float
-    latency_ms: float | None
+    parameters: int | None  # parameters of the model; None where they were not counted
+    trained_parameters: int | None  # those of them that are trained; None likewise
+    peak_memory_mb: float  # the largest peak of its trainings, MiB
+    memory: str  # what that is memory of: resident or gpu; see results.Run
+    seconds_per_epoch: float  # mean over its trainings
+    latency_ms: float | None  # of one utterance, batch of one, ms; None where it was not measured
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table.
+    """One row of a table."""
 
-    Attributes:
-        label: What stands in front of it.
-        group: The modality, or in a sweep over several systems the system's label; empty where there are no groups.
-        variant: Name of its variant.
-        point: Label of its point of the variant.
-        value: In a sweep, its value of the parameter; None elsewhere.
-        is_reference: Whether the other rows (of its group) are compared with it.
-        missing: Why there are no numbers; None where there are.
-        not_compared: Why a row with numbers has no differences; None where it has them, or should not.
-        seeds: Of its trainings.
-        scores: By metric, over the seeds.
-        differences: By metric, to the reference.
-        paper: By metric, what the paper prints: a score, or in tables of differences a difference; fractions.
-        cost: None where there are no numbers.
-    """
-
-    label: str
-    group: str
-    variant: str
-    point: str
-    value: Any = None
-    is_reference: bool = False
-    missing: str | None = None
-    not_compared: str | None = None
-    seeds: tuple[int, ...] = ()
-    scores: Mapping[str, SeedSummary] = field(default_factory=dict)
-    differences: Mapping[str, Difference] = field(default_factory=dict)
+    label: str  # what stands in front of it
+    group: str  # the modality, or in a sweep over several systems the system's label; empty where there are no groups
+    variant: str  # name of its variant
+    point: str  # label of its point of the variant
+    value: Any = None  # in a sweep, its value of the parameter; None elsewhere
+    is_reference: bool = False  # whether the other rows (of its group) are compared with it
+    missing: str | None = None  # why there are no numbers; None where there are
+    not_compared: str | None = None  # why a row with numbers has no differences; None where it has them, or should not
+    seeds: tuple[int, ...] = ()  # of its trainings
+    scores: Mapping[str, SeedSummary] = field(default_factory=dict)  # by metric, over the seeds
+    differences: Mapping[str, Difference] = field(default_factory=dict)  # by metric, to the reference
+    # by metric, what the paper prints: a score, or in tables of differences a difference; fractions
     paper: Mapping[str, float] = field(default_factory=dict)
-    cost: Cost | None = None
+    cost: Cost | None = None  # None where there are no numbers
 
     def paper_gap(self, metric: str, table: str) -> float | None:
         """Return measured minus printed, None where one of them is missing.

@@ -23,38 +23,24 @@ TIE = 1e-12
 
 @dataclass(frozen=True)
 class SeedSummary:
-    """A score over the seeds of one system, fractions from 0 to 1.
+    """A score over the seeds of one system, fractions from 0 to 1."""
 
-    Attributes:
-        mean: Mean over the seeds.
-        sd: Sample standard deviation (divisor n - 1); None with one seed.
-        low: Lower end of Student's t interval of the mean; None with one seed. The interval is not cut at 0 and 1.
-        high: Upper end; None with one seed.
-        n: Number of seeds.
-    """
-
-    mean: float
-    sd: float | None
+    mean: float  # mean over the seeds
+    sd: float | None  # sample standard deviation (divisor n - 1); None with one seed
+    # lower end of Student's t interval of the mean; None with one seed. The interval is not cut at 0 and 1.
     low: float | None
-    high: float | None
-    n: int
+    high: float | None  # upper end; None with one seed
+    n: int  # number of seeds
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """A score of system a minus that of system b on the same utterances.
+    """A score of system a minus that of system b on the same utterances."""
 
-    Attributes:
-        difference: On the whole test split, from -1 to 1.
-        low: Lower end of the percentile interval; None with a single dialogue.
-        high: Upper end; None with a single dialogue.
-        p: Two-sided p value of no difference; None with a single dialogue.
-    """
-
-    difference: float
-    low: float | None
-    high: float | None
-    p: float | None
+    difference: float  # on the whole test split, from -1 to 1
+    low: float | None  # lower end of the percentile interval; None with a single dialogue
+    high: float | None  # upper end; None with a single dialogue
+    p: float | None  # two-sided p value of no difference; None with a single dialogue
 
 
 def seed_summary(values: Sequence[float], confidence: float) -> SeedSummary:

@@ -21,23 +21,14 @@ from erc_core.study.results import VariantResults
 
 @dataclass(frozen=True)
 class StudySource:
-    """What the tables of one dataset are made from.
+    """What the tables of one dataset are made from."""
 
-    Attributes:
-        dataset: Its name in params.yaml.
-        ingest_format: Its reader, which tells whether it is one of the paper's corpora.
-        study: Tables, variants, and which of them to run.
-        evaluate: Confidence, resamples and seed of intervals and tests.
-        results: Of each variant; None, or no entry, where there are none.
-        predictions: Returns the predictions of a variant that has results.
-    """
-
-    dataset: str
-    ingest_format: str
-    study: StudyParams
-    evaluate: EvaluateParams
-    results: Mapping[str, VariantResults | None]
-    predictions: Callable[[str], pl.DataFrame]
+    dataset: str  # its name in params.yaml
+    ingest_format: str  # its reader, which tells whether it is one of the paper's corpora
+    study: StudyParams  # tables, variants, and which of them to run
+    evaluate: EvaluateParams  # confidence, resamples and seed of intervals and tests
+    results: Mapping[str, VariantResults | None]  # of each variant; None, or no entry, where there are none
+    predictions: Callable[[str], pl.DataFrame]  # returns the predictions of a variant that has results
 
 
 @dataclass(frozen=True)
@@ -53,27 +44,16 @@ class Origin:
 
 @dataclass(frozen=True)
 class StudyTable:
-    """One table of one dataset.
+    """One table of one dataset."""
 
-    Attributes:
-        dataset: Name of the dataset.
-        name: Of the table in params.yaml.
-        title: What it compares, from params.yaml.
-        kind: How its rows belong together.
-        reference: Label of the row that the others are compared with; empty in a sweep.
-        key: The parameter that a sweep varies; empty elsewhere.
-        rows: In order.
-        origin: Of the rows that have numbers.
-    """
-
-    dataset: str
-    name: str
-    title: str
-    kind: Kind
-    reference: str
-    key: str
-    rows: tuple[Row, ...]
-    origin: Origin
+    dataset: str  # name of the dataset
+    name: str  # of the table in params.yaml
+    title: str  # what it compares, from params.yaml
+    kind: Kind  # how its rows belong together
+    reference: str  # label of the row that the others are compared with; empty in a sweep
+    key: str  # the parameter that a sweep varies; empty elsewhere
+    rows: tuple[Row, ...]  # in order
+    origin: Origin  # of the rows that have numbers
 
     @property
     def shown(self) -> list[Row]:
