@@ -60,8 +60,8 @@ def map_ordered(
     task whose worker dies is done again: work may be done twice, the second time over what the first one left.
 
     Work and tasks are pickled: make tasks large (a shard of utterances). With Dask they may go to other machines: paths in
-    them have to be absolute. Where there is one task for one process, or fewer than `least` for each, it is done in this
-    process. `label` names a task in a message.
+    them have to be absolute. Each process of this machine gets `least` tasks or more; what is enough for one alone is done
+    in this process. `label` names a task in a message.
 
     Raises:
         ErcError: Workers were killed over the same task again and again, or the cluster is not there.
