@@ -43,12 +43,7 @@ class UtteranceProcessor:
         return LogMel(self.mel, self.audio.sample_rate)
 
     def __call__(self, text: str, speech: Path | Sound | None) -> UtteranceFeatures:
-        """Return the features of one utterance.
-
-        Args:
-            text: What was said.
-            speech: A file, decoded samples, or None where there is no speech.
-        """
+        """Return the features of one utterance; its speech is a file, decoded samples, or None."""
         clip = prepare_clip(speech, self.audio) if isinstance(speech, Sound) else load_clip(speech, self.audio)
         tokens = tokenize(self.tokenizer, [text], self.text.max_tokens)
         encoded = self.encoder([tokens[0].ids], batch_size=1)

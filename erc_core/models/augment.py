@@ -17,13 +17,7 @@ class SpecAugment(nn.Module):
     """
 
     def __init__(self, freq_mask: float, time_mask: float, masks: int) -> None:
-        """Set the sizes.
-
-        Args:
-            freq_mask: Share of the mel bins that a frequency band may cover at most; 0 = none.
-            time_mask: Share of the clip's own frames that a time band may cover at most; 0 = none.
-            masks: N, bands of each kind per clip.
-        """
+        """Set the share of the mel bins, or of the clip's own frames, that a band may cover at most; 0 = none."""
         super().__init__()
         self.freq_mask = freq_mask
         self.time_mask = time_mask

@@ -34,16 +34,9 @@ class CrossModalFusionAttention(nn.Module):
         self.speech_norm = nn.LayerNorm(width)
 
     def forward(self, text_BTD: Tensor, mask_BT: Tensor, speech_BPD: Tensor, mask_BP: Tensor) -> tuple[Tensor, Tensor]:
-        """Fuse two sequences.
+        """Fuse Z_t (B, T, D) and Z_a (B, P, D), masks true where a position may be attended to, into Z_t' and Z_a'.
 
-        Args:
-            text_BTD: Z_t, (B, T, D).
-            mask_BT: (B, T), true where a text position may be attended to.
-            speech_BPD: Z_a, (B, P, D).
-            mask_BP: (B, P), true where a speech position may be attended to.
-
-        Returns:
-            Z_t' (B, T, D) and Z_a' (B, P, D). Where nothing of the other side may be attended to, d is zero and Z' = LN(Z).
+        Where nothing of the other side may be attended to, d is zero and Z' = LN(Z).
         """
         text_q, text_k, text_v = self._project(self.text_qkv, text_BTD)
         speech_q, speech_k, speech_v = self._project(self.speech_qkv, speech_BPD)

@@ -31,13 +31,9 @@ class SavedModel(NamedTuple):
 
 
 def save_model(folder: Path, model: UtteranceClassifier, description: dict[str, Any], extras: list[Path]) -> None:
-    """Write a model's folder, whole or not at all.
+    """Write a model's folder, whole or not at all: its shape, its weights, and what else config.json holds.
 
-    Args:
-        folder: Where; an existing one is replaced.
-        model: What is kept of it are its shape and its weights.
-        description: What else config.json holds.
-        extras: Folders to copy in under their own names; empty ones are left out.
+    Extras are folders to copy in under their own names; empty ones are left out.
     """
     with atomic_folder(folder) as partial:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}

@@ -110,10 +110,9 @@ ALONE = Processes()
 
 
 def join_processes(device: torch.device) -> tuple[Processes, torch.device]:
-    """Meet the other processes that `accelerate launch` or `torchrun` started; without them, be alone on the device given.
+    """Meet the processes that `accelerate launch` or `torchrun` started; without them, be alone on the device given.
 
-    Returns:
-        The processes, connected by NCCL on GPUs and by gloo on CPUs, and this one's device.
+    They are connected by NCCL on GPUs and by gloo on CPUs; the second result is this one's device.
 
     Raises:
         ErcError: There are more processes on this machine than GPUs.

@@ -22,12 +22,9 @@ Lengths = npt.NDArray[np.float64]
 
 @style()
 def lengths_figure(lengths: Mapping[str, npt.NDArray[Any]], unit: str, *, synthetic: bool) -> Figure:
-    """Draw the distribution of lengths at column width: one panel per split, median and 95th percentile marked and named.
+    """Draw the distribution of lengths by split (all above 0) at column width: median and 95th percentile named.
 
-    Args:
-        lengths: Lengths by split (train, dev, test), all more than 0; a split may have none.
-        unit: "s" for clips, on a logarithmic axis; "words" for texts, on a linear axis whose last bar holds the longest.
-        synthetic: Whether to note that the corpus is synthetic.
+    Unit "s" is for clips, on a logarithmic axis, "words" for texts, on a linear one whose last bar holds the longest.
     """
     figure = Figure(figsize=(COLUMN_INCHES, 3.35 if synthetic else 3.2), layout="constrained")
     panels = figure.subplots(len(SPLITS), 1, sharex=True)

@@ -24,12 +24,7 @@ def text_hash(text: str | None) -> str | None:
 
 
 def audio_hashes(audio: RaggedReader, block_bytes: int = BLOCK_BYTES) -> list[str | None]:
-    """Return the hash of each utterance's samples, None where there are none.
-
-    Args:
-        audio: Open file of samples.
-        block_bytes: How much is read at a time; a single longer utterance is read whole.
-    """
+    """Return the hash of each utterance's samples, None where there are none, reading about block_bytes at a time."""
     per_block = max(1, block_bytes // (audio.dtype.itemsize * audio.width))
     return [
         _digest(np.ascontiguousarray(samples).data) if len(samples) else None
@@ -39,12 +34,7 @@ def audio_hashes(audio: RaggedReader, block_bytes: int = BLOCK_BYTES) -> list[st
 
 
 def block_ranges(offsets: NDArray[np.int64], frames: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of utterances that cover all, each of at most `frames` frames or a single utterance.
-
-    Args:
-        offsets: (n + 1,) where each utterance starts, and where the last one ends.
-        frames: How many frames a range may have.
-    """
+    """Yield ranges of utterances that cover the (n + 1) offsets, each of at most so many frames or a single utterance."""
     start, n = 0, len(offsets) - 1
     while start < n:
         stop = int(np.searchsorted(offsets, offsets[start] + frames, side="right")) - 1

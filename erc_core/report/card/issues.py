@@ -28,11 +28,8 @@ ISSUES_FILE = "data_issues.csv"
 def issue_table(source: CardSource) -> pl.DataFrame:
     """Return one row per issue: by kind, and within it files first, then utterances in the order of the corpus.
 
-    A split or corpus without any clip is one row, not one for each utterance. A clip that the reader has reported as missing is not
-    reported again by the decoder, which looked for nothing.
-
-    Args:
-        source: What is known about the corpus.
+    A split or corpus without any clip is one row, not one for each utterance. A clip that the reader has reported as
+    missing is not reported again by the decoder, which looked for nothing.
     """
     found = [(issue.where, clean(issue.kind), clean(issue.detail), clean(issue.action)) for issue in source.issues]
     table = source.utterances.with_columns(split=pl.col("split").cast(pl.String))

@@ -41,15 +41,7 @@ STATUS_WORDS = {
 def corpus_sections(
     source: CardSource, issues: pl.DataFrame, results: CheckResults, drawn: Drawn, drawn_unit: str
 ) -> list[Section]:
-    """Describe a corpus.
-
-    Args:
-        source: What is known about the corpus.
-        issues: The table of issues.
-        results: The checks.
-        drawn: The figure of lengths.
-        drawn_unit: What it shows: "s" of clips, or "words" of texts.
-    """
+    """Describe a corpus; drawn_unit is what the figure of lengths shows: "s" of clips, or "words" of texts."""
     sections: dict[str, Sequence[Block]] = {
         "Warnings": [f"Warning: {warning}." for warning in results.warnings],
         "Size": _sizes(source.utterances),

@@ -30,11 +30,7 @@ class CardSource:
 
 
 def load_source(dataset: str, folder: Path) -> CardSource:
-    """Read the files of a corpus; samples are hashed block by block.
-
-    Args:
-        dataset: The corpus.
-        folder: Where utterances.parquet, ingest.json, clips.parquet and audio.h5 are.
+    """Read utterances.parquet, ingest.json, clips.parquet and audio.h5 of a corpus; samples are hashed block by block.
 
     Raises:
         ErcError: A file is missing or damaged, or two of them are about different utterances.

@@ -21,14 +21,7 @@ FIGURES_FOLDER = "data_figures"
 
 
 def write_card(source: CardSource, issues: pl.DataFrame, results: CheckResults, folder: Path) -> None:
-    """Draw the figure, and write the page and the record.
-
-    Args:
-        source: What is known about the corpus.
-        issues: The table of issues.
-        results: The checks.
-        folder: Where data.md and data_figures/ go.
-    """
+    """Draw the figure, and write the page and the record; data.md and data_figures/ go to the folder."""
     unit = "s" if source.utterances["seconds"].count() else "words"
     card = Card(
         dataset=source.dataset,

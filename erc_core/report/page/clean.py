@@ -9,26 +9,11 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def clean(text: str) -> str:
-    """Return a text on one line, with a replacement character for whatever cannot be shown.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The text with each run of white space, line ends included, as one space.
-    """
+    """Return a text on one line: white space as single spaces, a replacement character for whatever cannot be shown."""
     return _UNPRINTABLE.sub(REPLACEMENT, _SPACES.sub(" ", text))
 
 
 def shorten(text: str, width: int) -> str:
-    """Return a cleaned text of at most `width` characters, with an ellipsis where it was cut.
-
-    Args:
-        text: Any text.
-        width: Largest number of characters, the ellipsis included.
-
-    Returns:
-        The text on one line.
-    """
+    """Return a cleaned text of at most `width` characters, an ellipsis included where it was cut."""
     text = clean(text).strip()
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"

@@ -61,13 +61,7 @@ def embed(figure: Figure, page_folder: Path, folder: str, name: str) -> Drawn:
 
 @style()
 def confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, synthetic: bool) -> Figure:
-    """Draw a confusion matrix twice, at full width: counts, and percent of each gold class.
-
-    Args:
-        confusion_CC: (C, C) counts, rows gold, columns predicted.
-        labels: The C label names.
-        synthetic: See above.
-    """
+    """Draw a (C, C) confusion matrix, rows gold, twice, at full width: counts, and percent of each gold class."""
     gold_C = confusion_CC.sum(axis=1)
     share_CC = confusion_CC / np.maximum(gold_C, 1)[:, None]
     percent = [
@@ -87,16 +81,10 @@ def confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, 
 
 @style()
 def shared_confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, synthetic: bool) -> Figure:
-    """Draw the confusion of the classes that the paper's Fig. 2 shows, in the order in which it shows them.
+    """Draw the confusion of the classes that the paper's Fig. 2 shows, in its order, at column width.
 
-    Args:
-        confusion_CC: (C, C) counts of all classes, rows gold, columns predicted.
-        labels: The C label names.
-        synthetic: See above.
-
-    Returns:
-        A figure of column width: percent of the gold class with the counts below, and the other classes, if there are
-        any, together in one column, so that rows still hold every utterance of their class.
+    From the (C, C) counts of all classes come percent of the gold class, with the counts below. The other classes, if
+    there are any, stand together in one column, so that rows still hold every utterance of their class.
 
     Raises:
         ValueError: Fewer than two of the classes are among `labels`; see shared_classes.
@@ -161,13 +149,7 @@ def learning_figure(history: pl.DataFrame, best_epoch: int, *, synthetic: bool) 
 
 @style()
 def class_figure(emotions: Mapping[str, Mapping[str, int]], labels: list[str], *, synthetic: bool) -> Figure:
-    """Draw how the classes share each split, at full width: for each class one bar per split, its share long, with its count.
-
-    Args:
-        emotions: Utterances of each class by split (train, dev, test).
-        labels: The C label names.
-        synthetic: See above.
-    """
+    """Draw how the classes share each split, at full width: a bar per class and split, its share long, with its count."""
     figure = new_figure(FULL_INCHES, 0.75 + 0.36 * len(labels), synthetic=synthetic)
     ax = figure.subplots()
     height = 0.27

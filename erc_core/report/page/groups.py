@@ -36,11 +36,9 @@ def group_part(
 
 
 def group_scores(contents: Sequence[DatasetContent]) -> pl.DataFrame:
-    """Return the scores of the main model on each dataset of a group.
+    """Return the scores (fractions) of the main model on each dataset of a group: dataset, n, acc, wf1, macro_f1.
 
-    Returns:
-        Columns dataset, n, acc, wf1, macro_f1 (fractions). A row for each dataset, then the rows mean and sd, which have no n;
-        sd is the sample standard deviation over the datasets.
+    The last rows, without n, are mean and sd, the sample standard deviation over the datasets.
     """
     scores_NS = np.array([[content.metrics.score(name)[0] for name in SCORES] for content in contents])
     rows = [(content.dataset, content.metrics.n, *row) for content, row in zip(contents, scores_NS, strict=True)]

@@ -27,13 +27,9 @@ Studies = Mapping[str, Sequence[StudyTable]]  # the tables of each dataset's stu
 
 
 def write_report(params: Params, contents: list[DatasetContent], studies: Studies, folder: Path) -> None:
-    """Draw the figures and write the pages and the files of the study's tables.
+    """Draw the figures and write the pages and the files of the study's tables into a folder.
 
-    Args:
-        params: The sections `groups`, `report` and `evaluate` are used.
-        contents: What is known about each dataset, in the order of params.datasets.
-        studies: The studies by dataset and by group.
-        folder: Where index.html, index.md, figures/<dataset>/ and tables/ go.
+    Contents come in the order of params.datasets, studies by dataset and by group.
     """
     drawn = {content.dataset: draw_figures(content, folder) for content in contents}
     synthetic = {content.dataset: content.facts.synthetic for content in contents}

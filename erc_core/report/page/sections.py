@@ -47,13 +47,8 @@ def dataset_part(
 ) -> DatasetPart:
     """Say everything about one dataset.
 
-    Args:
-        content: What is known about it.
-        drawn: Its figures by name: confusion, learning, classes, per_class, confusion_shared where it has some of the
-            paper's classes, and one per curve of the study (see study.sections.sweeps).
-        report: How much to show.
-        evaluate: How the intervals were made.
-        study: The tables of its study, none if it runs nothing.
+    Figures come by name: confusion, learning, classes, per_class, confusion_shared where it has some of the paper's
+    classes, and one per curve of the study (see study.sections.sweeps).
     """
     sections = (
         Section("Scores on the test split", "scores", _scores(content, evaluate)),

@@ -100,16 +100,7 @@ def same_utterances(a: Side, b: Side) -> bool:
 
 
 def compare(row: Side, reference: Side, evaluate: EvaluateParams) -> dict[str, Difference]:
-    """Compare a row with the reference on the seeds that both have.
-
-    Args:
-        row: The row's side.
-        reference: The reference's, tested on the same utterances.
-        evaluate: Number of resamples, confidence and seed of the bootstrap.
-
-    Returns:
-        By metric, without correction; nothing where no seed is in both.
-    """
+    """Compare a row with the reference on the seeds that both have; by metric, without correction."""
     seeds = [seed for seed in row.seeds if seed in reference.seeds]
     if not seeds:
         return {}

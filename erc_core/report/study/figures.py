@@ -21,13 +21,8 @@ DOUBLINGS = 3
 def sweep_figure(rows: Sequence[Row], name: str, *, synthetic: bool) -> Figure:
     """Draw the scores (left axis) and the peak memory (right axis) over the values of a parameter, at column width.
 
-    There is no memory axis where points were measured in different kinds of memory.
-
-    Args:
-        rows: A point for each value; one without numbers leaves a gap in the curves. Error bars are one standard
-            deviation over the seeds, where there are several.
-        name: What the values are of.
-        synthetic: Whether to note that the corpus is synthetic.
+    A value without numbers leaves a gap; error bars are one standard deviation over several seeds. There is no memory
+    axis where points were measured in different kinds of memory.
     """
     rows = sorted(rows, key=lambda row: float(row.value))
     figure = new_figure(COLUMN_INCHES, 2.6, synthetic=synthetic)

@@ -18,13 +18,7 @@ from erc_core.run.atomic import atomic_file, atomic_folder
 
 
 def write_tables(tables: Sequence[StudyTable], evaluate: EvaluateParams, folder: Path) -> None:
-    """Write each table that has something to show as <dataset>_<table>.csv and .tex.
-
-    Args:
-        tables: Of all datasets.
-        evaluate: How intervals and tests were made.
-        folder: Where to; what it held before is removed, so that no table of an earlier study stays.
-    """
+    """Write each table that has something to show as <dataset>_<table>.csv and .tex into a folder, emptied before."""
     with atomic_folder(folder) as partial:
         for table in tables:
             if table.is_empty:

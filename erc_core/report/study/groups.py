@@ -13,13 +13,10 @@ from erc_core.study.results import PointResults, Run, VariantResults
 
 
 def pool_results(group: str, folds: Sequence[VariantResults | None]) -> VariantResults | None:
-    """Return a variant's results averaged over the folds; None where a fold has none.
+    """Return a variant's results averaged over the folds, in the group's name; None where a fold has none.
 
-    Seeds that a fold lacks are left out. Costs are the largest memory, the mean time of an epoch and the sum of seconds.
-
-    Args:
-        group: Name of the group, which stands for the dataset's.
-        folds: The variant's results on each dataset, at least one.
+    Seeds that a fold lacks are left out. Costs are the largest memory, the mean time of an epoch and the sum of
+    seconds.
 
     Raises:
         ErcError: The folds differ in their classes.
@@ -54,11 +51,7 @@ def pool_results(group: str, folds: Sequence[VariantResults | None]) -> VariantR
 
 
 def pool_predictions(folds: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Return the predictions of all folds in one table.
-
-    Args:
-        folds: Dataset -> the variant's predictions. The same utterance may stand in several: ids are told apart by dataset.
-    """
+    """Return a variant's predictions of all folds (by dataset) in one table, ids told apart by the dataset's name."""
     if len(folds) == 1:
         return next(iter(folds.values()))
     columns = next(iter(folds.values())).columns

@@ -17,16 +17,10 @@ SCORES, DIFFERENCES = frozenset({"comparison"}), frozenset({"ablation", "fusion"
 
 
 def paper_corpus(dataset: str, ingest_format: str, labels: Sequence[str]) -> PaperCorpus | None:
-    """Return which of the paper's corpora a dataset is, if any.
+    """Return which of the paper's corpora a dataset is, by its reader (ingest.<dataset>.format) and its classes.
 
-    Args:
-        dataset: Its name in params.yaml.
-        ingest_format: Its reader, `ingest.<dataset>.format`.
-        labels: Its classes.
-
-    Returns:
-        The corpus; None for a synthetic corpus in a real one's layout, for another corpus, and for another number of
-        classes than the paper's (7 of MELD, 4 of IEMOCAP).
+    None for a synthetic corpus in a real one's layout, for another corpus, and for another number of classes than the
+    paper's (7 of MELD, 4 of IEMOCAP).
     """
     if dataset in SYNTHETIC or ingest_format not in CLASSES:
         return None
@@ -35,17 +29,10 @@ def paper_corpus(dataset: str, ingest_format: str, labels: Sequence[str]) -> Pap
 
 
 def printed(table: str, corpus: PaperCorpus | None, modality: str, row: str) -> dict[str, float]:
-    """Return what the paper prints in one row of a table.
+    """Return what the paper prints in one row of a table, by metric (acc, wf1), as fractions.
 
-    Args:
-        table: Name of the table in params.yaml: comparison (Table 1 of the paper), ablation (2), fusion (3), or any other.
-        corpus: One of the paper's; None has no figures.
-        modality: T, A or T+A in the comparison; the other tables are about T+A and do not look at it.
-        row: The row's label, such as "w/o ICL".
-
-    Returns:
-        By metric (acc, wf1), as fractions: scores from 0 to 1 in SCORES, differences to the full model in DIFFERENCES.
-        A figure that is not printed has no entry.
+    They are scores from 0 to 1 in the tables of SCORES (comparison, by modality) and differences to the full model in
+    those of DIFFERENCES (ablation, fusion). What is not printed has no entry.
     """
     if corpus is None or table not in SCORES | DIFFERENCES:
         return {}

@@ -50,26 +50,16 @@ class Row:
     cost: Cost | None = None  # None where there are no numbers
 
     def paper_gap(self, metric: str, table: str) -> float | None:
-        """Return measured minus printed, None where one of them is missing.
-
-        Args:
-            metric: Of METRICS.
-            table: The table's name, which tells whether the paper prints scores or differences.
-        """
+        """Return measured minus printed, a score or a difference by the table's name; None where one is missing."""
         measured = (self.differences if table in DIFFERENCES else self.scores).get(metric)
         return measured.mean - self.paper[metric] if measured and metric in self.paper else None
 
 
 def planned_rows(study: StudyParams, table: TableParams) -> tuple[Kind, str, list[Row]]:
-    """Return the rows that a table should have, without numbers.
+    """Return the rows that a table should have, without numbers, its kind, and the key of a sweep (else empty).
 
-    Args:
-        study: All variants.
-        table: The table.
-
-    Returns:
-        What kind of table its points make, the key that they vary in a sweep (else empty), and the rows. With
-        modalities, those of T, A and T+A in turn; without a reference among the variants, the full model first.
+    With modalities, the rows are those of T, A and T+A in turn; without a reference among the variants, the full model
+    first.
     """
     points = {variant: points_of(study, variant) for variant in table.variants}
     swept = {_swept_key(of_variant) for of_variant in points.values()}

@@ -24,16 +24,7 @@ NO_STUDY = (
 
 
 def study_sections(tables: Sequence[StudyTable], drawn: Mapping[str, Drawn], evaluate: EvaluateParams) -> list[Section]:
-    """Show the tables of a study.
-
-    Args:
-        tables: The study's tables in the order of params.yaml; none if it runs nothing.
-        drawn: The figures of its curves, by the names that `sweeps` gives.
-        evaluate: How intervals and tests were made.
-
-    Returns:
-        A section for each table, all curves in one; a single one with a line where the study runs nothing.
-    """
+    """Show the tables of a study: a section for each, all curves in one; a single line where the study runs nothing."""
     if not tables:
         return [Section("Study", "study", (NO_STUDY,))]
     blocks: dict[str, list[Block]] = {}

@@ -44,15 +44,7 @@ class PairedDifference:
 
 
 def seed_summary(values: Sequence[float], confidence: float) -> SeedSummary:
-    """Summarise one score over seeds, with Student's t interval of its mean.
-
-    Args:
-        values: The score of each seed, at least one.
-        confidence: Of the interval mean ± t_{n-1} sd / sqrt(n), such as 0.95.
-
-    Raises:
-        ValueError: No values.
-    """
+    """Summarise one score over seeds, at least one, with Student's t interval of its mean: mean ± t_{n-1} sd / sqrt(n)."""
     n = len(values)
     if n == 0:
         raise ValueError("a summary over seeds needs the score of at least one seed")
@@ -65,16 +57,11 @@ def seed_summary(values: Sequence[float], confidence: float) -> SeedSummary:
 
 
 def paired_t(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """Test two systems for a difference over seeds, paired by seed (Student's paired t test).
+    """Return the two-sided p value of Student's paired t test over seeds, in the same order for both systems.
 
-    Args:
-        a: Score of system a for each seed.
-        b: Score of system b for the same seeds, in the same order.
-
-    Returns:
-        The two-sided p value; 1 where every pair is equal. None with fewer than two pairs, and where all pairs differ
-        by the same amount: t would be infinite and p 0, but what such pairs show is that the score moves in coarse
-        steps on this split, not that the difference has no spread.
+    It is 1 where every pair is equal, and None with fewer than two pairs, and where all pairs differ by the same
+    amount: t would be infinite and p 0, but what such pairs show is that the score moves in coarse steps on this split,
+    not that the difference has no spread.
 
     Raises:
         ValueError: Unequal numbers of seeds.
@@ -150,13 +137,8 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Adjust the p values of one family of comparisons so that the chance of any false claim is bounded.
 
     Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979. It
-    holds however the comparisons depend on each other, which those with one reference system do.
-
-    Args:
-        p_values: One for each comparison; None where there is no test, which does not count as a comparison.
-
-    Returns:
-        The adjusted p values in the same order, None where there was None.
+    holds however the comparisons depend on each other, which those with one reference system do. None is no comparison,
+    and stays None.
 
     Raises:
         ValueError: A p value that is not from 0 to 1.

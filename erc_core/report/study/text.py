@@ -35,12 +35,7 @@ MEMORY_WORDS = {
 
 
 def shown_tables(table: StudyTable, evaluate: EvaluateParams) -> list[Table]:
-    """Return a table of a study as it is shown, and where rows were compared with a reference, the table of tests.
-
-    Args:
-        table: Its numbers.
-        evaluate: How intervals and tests were made.
-    """
+    """Return a table of a study as it is shown, and where rows were compared with a reference, the table of tests."""
     if table.kind == "sweep":
         return [sweep_table(table)]
     return [scores_table(table, evaluate), *([tests_table(table, evaluate)] if table.compared else [])]
