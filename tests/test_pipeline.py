@@ -150,7 +150,7 @@ def test_the_model_holds_labels_and_statistics(clone):
     config = json.loads((clone / "data/demo/model/config.json").read_text(encoding="utf-8"))
     assert set(config["model"]["labels"]) == {"neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear"}
     with safe_open(clone / "data/demo/model/model.safetensors", framework="pt") as weights:
-        assert weights.get_tensor("patches.mean").abs().sum() > 0
+        assert weights.get_tensor("speech.patches.mean").abs().sum() > 0
 
 
 def test_the_report_says_that_the_corpus_is_synthetic(clone):
