@@ -85,9 +85,7 @@ class Unpacker:
 
     target: Path  # an existing, empty folder
     wanted: Callable[[str], bool]  # file name -> whether such a file is unpacked
-    inner: Callable[
-        [str], str | None
-    ]  # file name -> folder for what this archive in the archive holds; None for no archive
+    inner: Callable[[str], str | None]  # file name -> folder for what this archive in it holds; None for no archive
     max_bytes: float  # of all archives together; what is skipped counts as well: it has to be decompressed
     bound: str  # the parameter that max_bytes comes from, for messages
     read: int = 0  # bytes that came out so far

@@ -35,9 +35,7 @@ class Shard:
 
     number: int  # position among the shards of the corpus
     ids: Sequence[str]  # of the utterances, in the order of the table
-    inputs: Sequence[
-        Path | None
-    ]  # the files that their features are made from, under absolute paths; None where there is none
+    inputs: Sequence[Path | None]  # the files that features are made from, absolute; None where there is none
     details: Mapping[str, Any] = field(default_factory=dict)  # what else decides the features, JSON-ready
 
     def __str__(self) -> str:
@@ -124,7 +122,8 @@ def _stamp(path: Path | None) -> list[Any]:
     """Return what tells a file from another one of its name."""
     if path:
         with suppress(OSError):
-            return [path.name, path.stat().st_size, path.stat().st_mtime_ns]
+            status = path.stat()
+            return [path.name, status.st_size, status.st_mtime_ns]
     return []
 
 

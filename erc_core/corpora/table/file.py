@@ -33,9 +33,7 @@ class RawTable:
 
     header: list[str]  # column names, stripped, in the order of the file
     rows: list[Row]  # those that have as many cells as the header
-    unreadable: dict[str, str] = field(
-        default_factory=dict
-    )  # columns whose type has no text, such as lists -> their type
+    unreadable: dict[str, str] = field(default_factory=dict)  # columns whose type has no text (lists) -> their type
 
 
 def read_file(path: Path, findings: Findings) -> RawTable:
