@@ -146,18 +146,18 @@ def _lengths_picture(drawn: Drawn, unit: str) -> Picture:
 
 
 def _facts(source: CardSource) -> list[Block]:
-    facts = [
-        (shorten(name, NAME_WIDTH), shorten(fact_in_words(fact), FACT_WIDTH)) for name, fact in source.facts.items()
-    ]
-    settings = [
-        (shorten(name, NAME_WIDTH), shorten(value(setting), FACT_WIDTH)) for name, setting in source.ingest.items()
-    ]
+    facts = {name: fact_in_words(fact) for name, fact in source.facts.items()}
+    settings = {name: value(setting) for name, setting in source.ingest.items()}
     section = f"Parameters of ingest: section ingest.{source.dataset} of params.yaml."
     tables = (
-        Table("What the reader of the raw files reports.", heads("Fact", "Value"), facts),
-        Table(section, heads("`Parameter", "`Value"), settings),
+        ("What the reader of the raw files reports.", heads("Fact", "Value"), facts),
+        (section, heads("`Parameter", "`Value"), settings),
     )
-    return [table for table in tables if table.rows]
+    return [
+        Table(caption, columns, [(shorten(name, NAME_WIDTH), shorten(of, FACT_WIDTH)) for name, of in words.items()])
+        for caption, columns, words in tables
+        if words
+    ]
 
 
 def fact_in_words(fact: object) -> str:

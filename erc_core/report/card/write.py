@@ -24,8 +24,7 @@ def write_card(source: CardSource, issues: pl.DataFrame, results: CheckResults, 
     """Draw the figure, and write the page and the record; data.md and data_figures/ go to the folder."""
     unit = "s" if source.utterances["seconds"].count() else "words"
     card = Card(
-        dataset=source.dataset,
-        sections=corpus_sections(source, issues, results, _draw(source, unit, folder), unit),
+        dataset=source.dataset, sections=corpus_sections(source, issues, results, _draw(source, unit, folder), unit)
     )
     words = (
         "What the corpus holds after its raw files were read and its clips decoded, what was met by a rule, and the checks "

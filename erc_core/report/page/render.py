@@ -24,38 +24,32 @@ _LATEX = {
 }  # fmt: skip
 
 
-class Ready(str):
-    """Text in the page's own language already."""
-
-    __slots__ = ()
-
-
 def render_html(document: Document) -> str:
     """Return the report as one HTML file."""
-    environment = _environment(_clean_text, autoescape=True)
+    environment = _environment(clean, autoescape=True)
     return environment.get_template("report.html.j2").render(document=document)
 
 
 def render_markdown(document: Document) -> str:
     """Return the report as Markdown with GitHub's tables; figures are linked as PNG."""
-    environment = _environment(_markdown_text)
-    environment.filters |= {"code": _markdown_code, "link": Ready}
+    environment = _environment(_escape_markdown)
+    environment.filters |= {"code": _markdown_code, "link": Markup}
     text = environment.get_template("report.md.j2").render(document=document)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def render_latex(table: Table, label: str) -> str:
     """Return a table as a LaTeX float with booktabs under a label of harmless characters."""
-    # braces are LaTeX's own
-    marks = {"variable_start_string": "<<", "variable_end_string": ">>"}
-    marks |= {
-        "block_start_string": "<%",
-        "block_end_string": "%>",
-        "comment_start_string": "<#",
-        "comment_end_string": "#>",
-    }
-    environment = _environment(_latex_text, **marks)
-    environment.filters["ready"] = Ready
+    environment = _environment(
+        escape_latex,
+        variable_start_string="<<",  # braces are LaTeX's own
+        variable_end_string=">>",
+        block_start_string="<%",
+        block_end_string="%>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+    )
+    environment.filters["ready"] = Markup
     return environment.get_template("table.tex.j2").render(table=table, label=label)
 
 
@@ -64,11 +58,11 @@ def escape_latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in clean(text))
 
 
-def _latex_text(printed: Any) -> Any:
-    return escape_latex(printed) if isinstance(printed, str) and not isinstance(printed, Ready) else printed
+def _environment(escape: Callable[[str], str], **options: Any) -> Environment:
+    def finalize(printed: Any) -> Any:
+        # Markup is in the page's own language already; with autoescape everything else is escaped after this
+        return escape(printed) if isinstance(printed, str) and not isinstance(printed, Markup) else printed
 
-
-def _environment(finalize: Callable[[Any], Any], **options: Any) -> Environment:
     environment = Environment(
         loader=PackageLoader("erc_core.report.page"),
         finalize=finalize,
@@ -83,18 +77,10 @@ def _environment(finalize: Callable[[Any], Any], **options: Any) -> Environment:
     return environment
 
 
-def _clean_text(printed: Any) -> Any:
-    # Markup is what macros of the template return; everything else is escaped after this
-    return clean(printed) if isinstance(printed, str) and not isinstance(printed, Markup) else printed
-
-
-def _markdown_text(printed: Any) -> Any:
-    if isinstance(printed, Ready) or not isinstance(printed, str):
-        return printed
-    text = _MARKDOWN.sub(lambda found: "\\" + found.group(), clean(printed))
-    return _AUTOLINK.sub(lambda found: "\\" + found.group(), text)
+def _escape_markdown(text: str) -> str:
+    return _AUTOLINK.sub(r"\\\g<0>", _MARKDOWN.sub(r"\\\g<0>", clean(text)))
 
 
 def _markdown_code(printed: str) -> str:
     """Return a name as code where it has only characters that need no escape there, as text otherwise."""
-    return Ready(f"`{printed}`") if _PLAIN_CODE.fullmatch(printed) else printed
+    return Markup(f"`{printed}`") if _PLAIN_CODE.fullmatch(printed) else printed

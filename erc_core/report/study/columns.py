@@ -67,14 +67,10 @@ class ShownColumn:
     in_words: Callable[..., str]  # how the values read
     names: tuple[str, ...]  # those of row_values that it shows
 
-    def cell(self, values: Values) -> str:
-        """Return its cell in the row that has these values."""
-        return self.in_words(*(values[name] for name in self.names))
-
 
 def cells(columns: Sequence[ShownColumn], values: Values) -> Cells:
-    """Return a row."""
-    return tuple(column.cell(values) for column in columns)
+    """Return the cells of a row that has these values."""
+    return tuple(column.in_words(*(values[name] for name in column.names)) for column in columns)
 
 
 def score_columns(table: StudyTable, evaluate: EvaluateParams) -> list[ShownColumn]:

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from erc_core.params.training import EvaluateParams
 from erc_core.report.page.document import Block, Drawn, Picture, Section
 from erc_core.report.page.formats import listed
-from erc_core.report.study.notes import gap_notes, title_of
 from erc_core.report.study.rows import Row
 from erc_core.report.study.tables import StudyTable
-from erc_core.report.study.text import MEMORY_WORDS, shown_tables
+from erc_core.report.study.text import MEMORY_WORDS, gap_notes, shown_tables, title_of
 
 SWEEPS = "Parameter analysis"
 INTRODUCTION = (
@@ -60,9 +59,8 @@ def _curves(table: StudyTable, rows: Sequence[Row], drawn: Drawn) -> Picture:
     kinds = {row.cost.memory for row in shown if row.cost}
     if len(kinds) == 1:
         memory = kinds.pop()
-        words.append(
-            f"Left axis: accuracy and weighted F1. Right axis: peak memory ({MEMORY_WORDS.get(memory, memory)})."
-        )
+        peak = f"peak memory ({MEMORY_WORDS.get(memory, memory)})"
+        words.append(f"Left axis: accuracy and weighted F1. Right axis: {peak}.")
     if any(len(row.seeds) > 1 for row in shown):
         some = " where there are several" if any(len(row.seeds) == 1 for row in shown) else ""
         words.append(f"Bars are one standard deviation over the seeds{some}.")

@@ -1,31 +1,18 @@
-"""The tables of a study with captions and notes, for the report and for LaTeX alike."""
+"""The tables of a study with captions and notes, for the report and for LaTeX alike.
+
+Notes say what a star means, what was tested, what is missing, where the numbers come from.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from erc_core.params.training import EvaluateParams
 from erc_core.report.page.document import Column, Table
-from erc_core.report.page.formats import MODALITIES, listed
-from erc_core.report.study.columns import (
-    METRIC_TITLES,
-    ShownColumn,
-    cells,
-    interval_title,
-    row_values,
-    score_columns,
-    sweep_columns,
-    test_columns,
-)
-from erc_core.report.study.notes import (
-    gap_notes,
-    origin_note,
-    paired_words,
-    reference_words,
-    star_note,
-    tested_note,
-    title_of,
-)
-from erc_core.report.study.rows import Row
+from erc_core.report.page.formats import MODALITIES, listed, plural
+from erc_core.report.study import columns
+from erc_core.report.study.columns import ShownColumn, cells, row_values
+from erc_core.report.study.differences import ALPHA
+from erc_core.report.study.rows import FULL_LABEL, Row
 from erc_core.report.study.tables import StudyTable
 
 MEMORY_WORDS = {
@@ -43,27 +30,26 @@ def shown_tables(table: StudyTable, evaluate: EvaluateParams) -> list[Table]:
 
 def scores_table(table: StudyTable, evaluate: EvaluateParams) -> Table:
     """Show the scores of a table that has a reference, one row per system."""
-    columns, words = score_columns(table, evaluate), []
+    shown, words = columns.score_columns(table, evaluate), []
     if table.has_seeds:
-        words.append(
-            f"Mean and standard deviation over the seeds, and Student’s {interval_title(evaluate)} of the mean."
-        )
-    if any(column.head.title == "diff." for column in columns):
+        interval = columns.interval_title(evaluate)
+        words.append(f"Mean and standard deviation over the seeds, and Student’s {interval} of the mean.")
+    if any(column.head.title == "diff." for column in shown):
         words.append(f"Diff.: difference from {reference_words(table)} in points{paired_words(table)}.")
     if table.has_paper:
         words.append("Paper: as printed by Shi et al. (arXiv 2405.17900); gap: ours minus the paper’s, in points.")
-    return _table(table, words, columns, [star_note(table)])
+    return _table(table, words, shown, [star_note(table)])
 
 
 def tests_table(table: StudyTable, evaluate: EvaluateParams) -> Table:
     """Show the tests of the rows that were compared with a reference, a line for each score."""
-    columns = [test_columns(table, metric, evaluate) for metric in METRIC_TITLES]
+    lines = [columns.test_columns(table, metric, evaluate) for metric in columns.METRIC_TITLES]
     tests = "tests over seeds and over dialogues" if table.has_seeds else "tests over dialogues"
     return Table(
         f"{table.dataset}, test split: differences from {reference_words(table)}, in points, with the p values of {tests}.",
-        [column.head for column in columns[0]],
-        [cells(shown, row_values(table, row)) for row in table.compared for shown in columns],
-        _groups([row for row in table.compared for _ in columns]),
+        [column.head for column in lines[0]],
+        [cells(line, row_values(table, row)) for row in table.compared for line in lines],
+        _groups([row for row in table.compared for _ in lines]),
         [tested_note(table, evaluate), "Weights, seeds, hardware, precision and commit: as in the table above."],
     )
 
@@ -75,25 +61,23 @@ def sweep_table(table: StudyTable) -> Table:
     memory = listed([MEMORY_WORDS.get(kind, kind) for kind in table.memory])
     words = [] if several else [f"{name} is {table.key}."]
     words.append(f"Peak memory: the most of {memory}. Latency: one utterance in a batch of one.")
-    return _table(table, words, sweep_columns(table, name), [])
+    return _table(table, words, columns.sweep_columns(table, name), [])
 
 
-def _table(table: StudyTable, words: list[str], columns: list[ShownColumn], notes: list[str]) -> Table:
+def _table(table: StudyTable, words: list[str], shown: list[ShownColumn], notes: list[str]) -> Table:
     return Table(
         " ".join([f"{table.dataset}, test split: {title_of(table)}.", *words]),
-        _heads([column.head for column in columns]),
-        [cells(columns, row_values(table, row)) for row in table.rows],
+        _heads([column.head for column in shown]),
+        [cells(shown, row_values(table, row)) for row in table.rows],
         _groups(table.rows),
         [note for note in (*notes, *gap_notes(table), origin_note(table)) if note],
     )
 
 
-def _heads(columns: Sequence[Column]) -> list[Column]:
-    """Return columns in which a group of one column gives it its name."""
-    alone = Counter(column.group for column in columns)
-    return [
-        Column(column.group, column.kind) if column.group and alone[column.group] == 1 else column for column in columns
-    ]
+def _heads(heads: Sequence[Column]) -> list[Column]:
+    """Return heads in which a group of one column gives it its name."""
+    sizes = Counter(head.group for head in heads)
+    return [Column(head.group, head.kind) if head.group and sizes[head.group] == 1 else head for head in heads]
 
 
 def _groups(rows: Sequence[Row]) -> list[tuple[int, str]]:
@@ -101,3 +85,104 @@ def _groups(rows: Sequence[Row]) -> list[tuple[int, str]]:
     before = ["", *(row.group for row in rows)]
     starts = [i for i, row in enumerate(rows) if row.group and row.group != before[i]]
     return [(i, MODALITIES.get(rows[i].group, rows[i].group)) for i in starts]
+
+
+def title_of(table: StudyTable) -> str:
+    """Return a table's title without the full stop that a sentence around it has."""
+    return table.title.strip().rstrip(".")
+
+
+def reference_words(table: StudyTable) -> str:
+    """Name what the rows of a table are compared with."""
+    name = "the full model" if table.reference == FULL_LABEL else table.reference
+    return name + (" of the same modality" if table.kind == "modalities" else "")
+
+
+def star_note(table: StudyTable) -> str:
+    """Say what a star means, or why there is none; nothing where nothing was compared."""
+    if not table.compared:
+        return ""
+    differences = [difference for row in table.compared for difference in row.differences.values()]
+    if all(difference.p_t is None for difference in differences):
+        return "No stars: a star stands for a paired t-test over seeds, which needs several seeds."
+    level = f"p < {ALPHA:g} after Holm’s correction"
+    if any(difference.star for difference in differences):
+        return f"* differs from {reference_words(table)} by a paired t-test over seeds ({level})."
+    return f"No stars: the paired t-test over seeds tells no row from {reference_words(table)} ({level})."
+
+
+def paired_words(table: StudyTable) -> str:
+    """Return what has to be said of differences where rows have other seeds than their reference: nothing, or a clause."""
+    counts = {len(row.seeds) for row in table.shown}
+    return ", over the seeds that both have, so not that of the two means" if len(counts) > 1 else ""
+
+
+def tested_note(table: StudyTable, evaluate: EvaluateParams) -> str:
+    """Say in one sentence what was tested."""
+    t_test = "a two-sided t-test on the scores of single trainings, paired by seed, and " if table.has_seeds else ""
+    averaged = "the predictions averaged over the seeds" if table.has_seeds else "the predictions"
+    values = "both p values" if table.has_seeds else "its p values"
+    n = len(table.compared)
+    correction = (
+        f"{values} are corrected after Holm over the {n} comparisons of the table, each score for itself, intervals are not"
+        if n > 1
+        else f"{values} are those of the table’s one comparison, so that nothing is to correct"
+    )
+    return (
+        f"Tested: the difference of each row from {reference_words(table)}, by {t_test}a bootstrap of {averaged} with "
+        f"{plural(evaluate.bootstrap_samples, 'resample')} of whole test dialogues; {correction}."
+    )
+
+
+def gap_notes(table: StudyTable) -> list[str]:
+    """Say why rows have no numbers, or were not compared."""
+    missing = _by_reason(table, [row.missing for row in table.rows])
+    not_compared = _by_reason(table, [row.not_compared for row in table.rows])
+    return [f"Missing (–): {missing}."] * bool(missing) + [f"Not compared: {not_compared}."] * bool(not_compared)
+
+
+def origin_note(table: StudyTable) -> str:
+    """Say which weights, seeds, hardware, precision and commit the numbers come from."""
+    origin = table.origin
+    parts = {
+        "Weights": origin.weights,
+        "Seeds": (_seeds(table),),
+        "Hardware": origin.devices,
+        "Precision": origin.precisions,
+        "Commit": origin.commits,
+    }
+    return " ".join(f"{name}: {'; '.join(values)}." for name, values in parts.items() if any(values))
+
+
+def _by_reason(table: StudyTable, reasons: list[str | None]) -> str:
+    rows: dict[str, list[Row]] = {}
+    for row, reason in zip(table.rows, reasons, strict=True):
+        if reason is not None:
+            rows.setdefault(reason, []).append(row)
+    return "; ".join(f"{_names(table, of_reason)}, {reason}" for reason, of_reason in rows.items())
+
+
+def _names(table: StudyTable, rows: list[Row]) -> str:
+    """Name rows, a system with all of its modalities or values by its label alone."""
+    names = []
+    for label in dict.fromkeys(row.label for row in rows):
+        ours = [row for row in rows if row.label == label]
+        whole = len(ours) == sum(row.label == label for row in table.rows)
+        if table.kind == "sweep" and not whole:
+            names.append(f"{label} = {', '.join(str(row.value) for row in ours)}")
+        elif table.kind == "modalities" and not whole:
+            names.append(f"{label} ({', '.join(row.group for row in ours)})")
+        else:
+            names.append(label)
+    return listed(names)
+
+
+def _seeds(table: StudyTable) -> str:
+    """Name the seeds, and where rows differ in them, whose they are."""
+    rows: dict[tuple[int, ...], list[Row]] = {}
+    for row in table.shown:
+        rows.setdefault(row.seeds, []).append(row)
+    named = {seeds: ", ".join(map(str, seeds)) for seeds in rows}
+    if len(rows) == 1:
+        return next(iter(named.values()))
+    return "; ".join(f"{named[seeds]} ({_names(table, of_seeds)})" for seeds, of_seeds in rows.items())

@@ -6,9 +6,8 @@ from made_up_study import TABLES, study_params
 
 from erc_core.report.page.document import DatasetPart, Document, Picture, Table
 from erc_core.report.page.render import render_html, render_markdown
-from erc_core.report.study.notes import paired_words
 from erc_core.report.study.sections import study_sections
-from erc_core.report.study.text import shown_tables
+from erc_core.report.study.text import paired_words, shown_tables
 
 pytestmark = pytest.mark.slow
 
