@@ -7,6 +7,8 @@ from erc_core.study.results import read_predictions, read_results
 from stages import study
 from stages.study import main
 
+pytestmark = pytest.mark.slow
+
 POINTS = {"one block": {}, "untied": {"jfm.tied": False}, "no ICL": {"icl.weight": 0.0}}
 
 

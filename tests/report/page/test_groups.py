@@ -6,6 +6,8 @@ from erc_core.report.page.content import load_content
 from erc_core.report.page.groups import group_scores
 from erc_core.report.page.pages import write_report
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def of_two(tmp_path, params, write_inputs):

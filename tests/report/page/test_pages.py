@@ -13,6 +13,8 @@ from erc_core.report.page.content import load_content
 from erc_core.report.page.pages import make_document, write_report
 from erc_core.report.page.render import render_html, render_markdown
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = [
     "Scores on the test split",
     "Model and choice of epoch",

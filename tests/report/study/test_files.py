@@ -12,6 +12,8 @@ from erc_core.report.study.files import csv_table, latex, write_tables
 from erc_core.report.study.tables import StudySource, make_tables
 from erc_core.study.results import read_predictions, read_results
 
+pytestmark = pytest.mark.slow
+
 EVALUATE = EvaluateParams(bootstrap_samples=100, confidence=0.95, seed=0, batch_size=8)
 HOSTILE = 'a_b & 50% $x$ #1 {y} ~^\\z [*] <tag> “q” é – −1 ± "w" |\n[b]'
 TEXTS = {

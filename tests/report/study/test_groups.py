@@ -11,6 +11,8 @@ from erc_core.report.study.groups import pool_predictions, pool_results
 from erc_core.report.study.tables import StudySource, make_tables
 from erc_core.study.results import read_predictions, read_results
 
+pytestmark = pytest.mark.slow
+
 FOLDS = ("fold_1", "fold_2")
 STUDY = study_params(run=["full", "without_icl"])
 EVALUATE = EvaluateParams(bootstrap_samples=200, confidence=0.9, seed=3, batch_size=8)
