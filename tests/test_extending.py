@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from closure import ROOT
 from made_up_features import write_features
-from ruamel.yaml import YAML
+from params_file import change
 from tokenizers import Tokenizer
 from transformers import RobertaConfig, RobertaModel
 
@@ -67,19 +67,6 @@ def added(section: str, folder: Path) -> Path:
         else:
             path.write_text(changed(path.read_text(encoding="utf-8"), block["text"]), encoding="utf-8")
     return folder
-
-
-def change(folder: Path, changes: dict[str, object]) -> None:
-    yaml = YAML()
-    params = yaml.load((folder / "params.yaml").read_text(encoding="utf-8"))
-    for key, value in changes.items():
-        *sections, name = key.split(".")
-        section = params
-        for part in sections:
-            section = section[part]
-        section[name] = value
-    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
-        yaml.dump(params, file)
 
 
 def run(folder: Path, *arguments: str) -> str:

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from closure import ROOT
 from dvc.repo import Repo
+from params_file import change
 from ruamel.yaml import YAML
 from safetensors import safe_open
 
@@ -74,19 +75,6 @@ def dvc(clone: Path, *arguments: str, check: bool = True) -> subprocess.Complete
     )
     assert not check or ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     return ran
-
-
-def change(clone: Path, changes: dict[str, object]) -> None:
-    yaml = YAML()
-    params = yaml.load((clone / "params.yaml").read_text(encoding="utf-8"))
-    for key, value in changes.items():
-        *sections, name = key.split(".")
-        section = params
-        for part in sections:
-            section = section[part]
-        section[name] = value
-    with (clone / "params.yaml").open("w", encoding="utf-8") as file:
-        yaml.dump(params, file)
 
 
 def copy_project(target: Path) -> None:
