@@ -22,9 +22,8 @@ def run_keys(inputs: Iterable[Path], settings: Iterable[dict[str, Any]]) -> list
     """Return the run_key of several runs on the same files, which are read once for all of them."""
     content = hashlib.blake2b(digest_size=10)
     core = Path(__file__).parents[1]
-    code = sorted(
-        path for folder in ("models", "inference", "training", "peers") for path in (core / folder).rglob("*.py")
-    )
+    rooms = ("models", "inference", "training", "peers", "evaluation", "store")
+    code = sorted(path for room in rooms for path in (core / room).rglob("*.py"))
     for path in (*inputs, *code):
         with path.open("rb") as file:
             content.update(hashlib.file_digest(file, "blake2b").digest())
