@@ -24,9 +24,10 @@ def group_part(
 ) -> DatasetPart:
     """Say everything about a group; `study` is that of the group as one, `drawn` the figures of its curves."""
     text = (
-        f"The {len(contents)} datasets of this group stand for one corpus, as its folds do. Every dataset counts alike, however "
-        "many utterances it has. In the tables of the study, the score of a seed is its mean over the datasets, so that "
-        "standard deviations and t-tests are over seeds; intervals of differences draw from the dialogues of all test splits. "
+        f"The {len(contents)} datasets of this group stand for one corpus, as its folds do. In means every dataset counts alike, "
+        "however many utterances it has. In the tables of the study, the score of a seed is its mean over the datasets, so that "
+        "standard deviations and t-tests are over seeds. The bootstrap puts all test splits together, so that in its differences "
+        "and intervals every utterance counts alike: where datasets differ in size, the two differences do too. "
         "Datasets of a group may share training data, so the deviation over them is not one of independent runs."
     )
     sections = [Section("Scores of the datasets", "scores", [text, _shown(group, group_scores(contents), contents)])]

@@ -4,12 +4,15 @@ Each fold is a dataset with trainings of its own. Scores of one seed are average
 splits are put together, so that tests over seeds compare fold averages and the bootstrap draws from the dialogues of all folds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 
 import polars as pl
 
 from erc_core.errors import ErcError
 from erc_core.study.results import PointResults, Run, VariantResults
+
+MADE_WITH = ("weights", "backbone", "device", "precision", "commit")  # said of every fold where they differ
 
 
 def pool_results(group: str, folds: Sequence[VariantResults | None]) -> VariantResults | None:
@@ -25,8 +28,6 @@ def pool_results(group: str, folds: Sequence[VariantResults | None]) -> VariantR
     if len(found) < len(folds):
         return None
     first = found[0]
-    if len(folds) == 1:
-        return first
     for fold in found:
         if set(fold.labels) != set(first.labels):
             raise ErcError(
@@ -42,8 +43,7 @@ def pool_results(group: str, folds: Sequence[VariantResults | None]) -> VariantR
     return first.model_copy(
         update={
             "dataset": group,
-            "device": _each([fold.device for fold in found]),
-            "commit": _each([fold.commit or "not recorded" for fold in found]),
+            **{name: _each(getattr(fold, name) for fold in found) for name in MADE_WITH},
             "splits": {split: sum(fold.splits[split] for fold in found) for split in first.splits},
             "points": points,
         }
@@ -68,7 +68,7 @@ def _pool_point(points: Sequence[PointResults]) -> PointResults:
     latencies = [point.latency_ms for point in points if point.latency_ms is not None]
     return points[0].model_copy(
         update={
-            "latency_ms": _mean(latencies) if latencies else None,
+            "latency_ms": fmean(latencies) if latencies else None,
             "runs": [_pool_runs([runs[seed] for runs in by_seed]) for seed in seeds],
         }
     )
@@ -77,14 +77,10 @@ def _pool_point(points: Sequence[PointResults]) -> PointResults:
 def _pool_runs(runs: Sequence[Run]) -> Run:
     averaged = ("acc", "wf1", "macro_f1", "val_wf1", "seconds_per_epoch")
     return runs[0].model_copy(
-        update={name: _mean([getattr(run, name) for run in runs]) for name in averaged}
+        update={name: fmean(getattr(run, name) for run in runs) for name in averaged}
         | {"seconds": sum(run.seconds for run in runs), "peak_memory_mb": max(run.peak_memory_mb for run in runs)}
     )
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _each(values: Sequence[str]) -> str:
-    return "; ".join(dict.fromkeys(values))
+def _each(values: Iterable[str | None]) -> str:
+    return "; ".join(dict.fromkeys(value or "not recorded" for value in values))

@@ -88,3 +88,11 @@ def test_folds_of_other_classes_are_refused_with_both(folds):
         ErcError, match=r"groups\.folds: fold_1 has the classes .* fold_2 has .*calm.* take one of them out"
     ):
         pool_results("folds", [results()[0], other])
+
+
+def test_what_differs_between_the_folds_is_named(folds):
+    first, second = results()
+    pooled = pool_results("folds", [first, second.model_copy(update={"precision": "bfloat16", "commit": None})])
+    assert pooled.precision == "float32; bfloat16"
+    assert pooled.commit == f"{first.commit}; not recorded"
+    assert pooled.weights == first.weights
