@@ -21,7 +21,7 @@ from erc_core.store.ragged import RaggedReader
 NAME = "growth"
 PACKAGES = ("av", "h5py", "numpy", "polars", "torch", "torchaudio", "transformers")
 SIZES = (1, 2, 4, 8)
-FEATURE_STAGES = ("demo", "ingest", "resample", "card", "mel", "tokenize", "embed")
+FEATURE_STAGES = ("demo", "ingest", "resample", "card", "mel", "tokens", "embed")
 MODEL_STAGES = ("train", "evaluate")
 # the stages whose memory must not grow: the rest holds tables of the corpus, or its features by choice
 STREAMING_STAGES = ("resample", "mel", "embed")

@@ -19,7 +19,7 @@ from benchmarks.workspace import Workspace
 NAME = "study"
 PACKAGES = ("timm", "torch", "transformers")
 FUSIONS = ("cfa", "concatenate")
-FEATURE_STAGES = ("demo", "ingest", "resample", "mel", "tokenize", "embed")
+FEATURE_STAGES = ("demo", "ingest", "resample", "mel", "tokens", "embed")
 OURS, SERIAL, PEER = "one stage", "one stage, one training at a time", "a process for each training"
 
 

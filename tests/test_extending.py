@@ -135,7 +135,7 @@ def test_a_pretrained_encoder(tmp_path):
     encoder.save_pretrained(folder / "models/my-encoder")
     tokenizer.save(str(folder / "models/my-encoder/tokenizer.json"))
     change(folder, SMALL | {"backbone": "mine", "study.run": []})
-    run(folder, "stages.tokenize", "made_up")
+    run(folder, "stages.tokens", "made_up")
     assert "of width 16" in run(folder, "stages.embed", "made_up")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from erc_core.errors import ErcError
+from erc_core.run.full_disk import says_full_disk
 from erc_core.run.progress import progress
 from erc_core.store.ingest import DataIssue
 
@@ -106,7 +107,8 @@ class Unpacker:
                     metered = _Metered(file, lambda _: next(shown, None))
                     self._unpack_stream(metered, str(archive), folder, is_outer=True)
         except OSError as error:
-            raise ErcError(f"{archive}: not unpacked to {self.target}: {error.strerror or error}") from None
+            full = "disk full: " if says_full_disk(error) else ""
+            raise ErcError(f"{full}{archive}: not unpacked to {self.target}: {error.strerror or error}") from None
 
     def _count(self, n_bytes: int) -> None:
         self.read += n_bytes

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from erc_core.params.section import Section
+from erc_core.params.section import Count, Depth, MlpRatio, Name, Rate, Section, Width
 
 
 def heads_divide_width(section: Any) -> Any:
@@ -20,10 +20,10 @@ class TransformerSizes(Section):
     """Sizes of a transformer that is made from a configuration, with random weights."""
 
     source: Literal["config"]
-    width: int = Field(ge=1)
-    depth: int = Field(ge=1)
-    heads: int = Field(ge=1)
-    mlp_ratio: float = Field(gt=0)
+    width: Width
+    depth: Depth
+    heads: Width
+    mlp_ratio: MlpRatio
 
     _heads_fit = model_validator(mode="after")(heads_divide_width)
 
@@ -32,14 +32,14 @@ class Pretrained(Section):
     """A pretrained transformer, by its name on the hub or by the path of a local folder."""
 
     source: Literal["pretrained"]
-    name: str = Field(min_length=1)
+    name: Name
 
 
 class TextEncoderFromConfig(TransformerSizes):
     """A frozen RoBERTa with random weights, and a tokenizer learned from the train split."""
 
     vocab_size: int = Field(ge=300, le=100_000)
-    layer: int = Field(ge=1)
+    layer: Depth
     seed: int = Field(ge=0, lt=2**32)
 
     @model_validator(mode="after")
@@ -52,7 +52,7 @@ class TextEncoderFromConfig(TransformerSizes):
 class PretrainedTextEncoder(Pretrained):
     """A pretrained text encoder, read at one of its layers."""
 
-    layer: int = Field(ge=1)
+    layer: Depth
 
 
 TextEncoderParams = Annotated[TextEncoderFromConfig | PretrainedTextEncoder, Field(discriminator="source")]
@@ -62,10 +62,10 @@ TransformerParams = Annotated[TransformerSizes | Pretrained, Field(discriminator
 class ExtractorParams(Section):
     """The trained text feature extractor between the frozen encoder and the fusion module."""
 
-    layers: int = Field(ge=1)
-    heads: int = Field(ge=1)
-    width: int = Field(ge=1)
-    mlp_ratio: float = Field(gt=0)
+    layers: Depth
+    heads: Width
+    width: Width
+    mlp_ratio: MlpRatio
     dropout: float = Field(ge=0, lt=1)
 
     _heads_fit = model_validator(mode="after")(heads_divide_width)
@@ -74,8 +74,8 @@ class ExtractorParams(Section):
 class BackboneTraining(Section):
     """Training values that belong to a backbone; `train` uses them where it says `auto`."""
 
-    lr: float = Field(gt=0)
-    epochs: int = Field(ge=1)
+    lr: Rate
+    epochs: Count
     schedule: Literal["constant", "linear", "cosine"]
     warmup: float = Field(ge=0, lt=1)
     patchout: float = Field(ge=0, lt=1)
@@ -90,7 +90,7 @@ class BackboneParams(Section):
     extractor: ExtractorParams
     bert: TransformerParams
     vit: TransformerParams
-    patch: int = Field(ge=1)
+    patch: int = Field(ge=1, le=512)
     training: BackboneTraining
 
     @model_validator(mode="after")

@@ -5,15 +5,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from erc_core.params.section import Section
+from erc_core.params.section import Count, Name, Section
 
 
 class SplitSizes(Section):
     """Number of dialogues in each split."""
 
-    train: int = Field(ge=1)
-    dev: int = Field(ge=1)
-    test: int = Field(ge=1)
+    train: Count
+    dev: Count
+    test: Count
 
 
 class DemoParams(Section):
@@ -21,8 +21,8 @@ class DemoParams(Section):
 
     seed: int = Field(ge=0, lt=2**32)
     dialogues: SplitSizes
-    min_turns: int = Field(ge=1)
-    max_turns: int = Field(ge=1)
+    min_turns: int = Field(ge=1, le=1000)
+    max_turns: int = Field(ge=1, le=1000)
     speakers: int = Field(ge=2, le=8)
     persistence: float = Field(ge=0, lt=1)
     word_noise: float = Field(ge=0, le=1)
@@ -42,7 +42,7 @@ class MeldIngest(Section):
     format: Literal["meld"]
     raw_dir: str | None = None
     prefer_test_twins: bool | None = None
-    max_unpacked_gb: float | None = Field(default=None, gt=0)
+    max_unpacked_gb: float | None = Field(default=None, gt=0, le=1_000_000)
 
 
 class IemocapIngest(Section):
@@ -64,7 +64,7 @@ class TableIngest(Section):
 
     format: Literal["table"]
     raw_dir: str | None = None
-    file: str = Field(min_length=1)
+    file: Name
     columns: dict[str, str] = Field(default_factory=dict)
     split_by: Literal["dialogue", "speaker"] | None = None
     dev_share: float | None = Field(default=None, gt=0, lt=0.5)
@@ -94,9 +94,9 @@ class AudioParams(Section):
 
     sample_rate: int = Field(ge=4000, le=96000)
     downmix: Literal["center", "mean", "first"]
-    min_seconds: float = Field(gt=0)
+    min_seconds: float = Field(gt=0, le=600)
     max_seconds: float = Field(gt=0, le=600)
-    silence_dbfs: float = Field(le=0)
+    silence_dbfs: float = Field(ge=-200, le=0)
 
     @model_validator(mode="after")
     def _lengths_in_order(self) -> "AudioParams":
@@ -111,12 +111,12 @@ class MelParams(Section):
     """The log-mel spectrogram."""
 
     n_mels: int = Field(ge=1, le=512)
-    n_fft: int = Field(ge=16)
-    window_ms: float = Field(gt=0)
-    hop_ms: float = Field(gt=0)
-    f_min: float = Field(ge=0)
-    f_max: float = Field(gt=0)
-    floor: float = Field(gt=0)
+    n_fft: int = Field(ge=16, le=32_768)
+    window_ms: float = Field(gt=0, le=1000)
+    hop_ms: float = Field(ge=1, le=1000)
+    f_min: float = Field(ge=0, le=48_000)
+    f_max: float = Field(gt=0, le=48_000)
+    floor: float = Field(ge=1e-30, le=1)  # below, single precision makes it 0, and its logarithm is no number
 
 
 class TextParams(Section):
@@ -125,4 +125,4 @@ class TextParams(Section):
     speed_only: ClassVar = ("batch_size",)
 
     max_tokens: int = Field(ge=3, le=512)
-    batch_size: int = Field(ge=1)
+    batch_size: Count

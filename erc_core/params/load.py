@@ -1,6 +1,7 @@
 """Read params.yaml and check all of it; every mistake has one line of its own."""
 
 import difflib
+from itertools import accumulate
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
@@ -12,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 
 from erc_core.errors import ParamsError
 from erc_core.params.schema import Params
+from erc_core.params.section import LONGEST_SHOWN, shown
 
 TYPE_NAMES = {
     "int_type": "a whole number",
@@ -20,9 +22,12 @@ TYPE_NAMES = {
     "finite_number": "a finite number",
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
+    "string_too_long": "a text of {max_length} characters or less",
+    "too_long": "at most {max_length} names",
     "bool_type": "true or false",
     "list_type": "a list, such as [demo]",
     "too_short": "a list that is not empty",
+    "int_parsing_size": "a whole number",
     "dict_type": "a section with keys",
     "model_type": "a section with keys",
     "model_attributes_type": "a section with keys",
@@ -33,6 +38,13 @@ BOUNDS = {
     "less_than_equal": ("le", "{} or less"),
     "less_than": ("lt", "less than {}"),
 }
+
+
+MAX_BYTES = 256 * 1024  # of the file; the repository's has 20 KB
+MAX_NODES = 50_000  # keys and values, each alias counted as what it stands for
+MAX_DEPTH = 50  # of brackets: reading deeper ones takes the square of the time
+MAX_LINES = 20  # mistakes that are told at once
+LONGEST_LINE = 600  # characters of a mistake
 
 
 class _Place(NamedTuple):
@@ -52,11 +64,17 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     path = Path(path)
     try:
         # ruamel reads YAML 1.2, as DVC does: 1e-4 is a number, not a text
-        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        text = _read_text(path)
+        if "*" in text:
+            _require_few_nodes(YAML(typ="safe").compose(text), str(path))
+        tree = YAML(typ="safe").load(text)
     except FileNotFoundError:
         raise ParamsError(f"{path}: not found; run from the project's folder, the one with dvc.yaml") from None
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ParamsError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ParamsError(f"{path}: not readable as YAML: lists or sections are nested too deep") from None
+    except (YAMLError, OSError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        # ruamel raises more than its own errors at what no person writes, such as `!!int x`
+        raise ParamsError(f"{path}: not readable as YAML: {_one_line(str(error))}") from None
     return check_params(tree, str(path))
 
 
@@ -67,8 +85,51 @@ def check_params(tree: Any, source: str = "params.yaml") -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        lines = dict.fromkeys(line for detail in error.errors(include_url=False) for line in _lines(detail))
-        raise ParamsError("\n".join(f"{source}: {' '.join(line.split())}" for line in lines)) from None
+        details = error.errors(include_url=False)
+        lines: dict[str, None] = {}
+        for i, detail in enumerate(details):
+            lines |= dict.fromkeys(f"{source}: {_one_line(line)}" for line in _lines(detail))
+            if len(lines) >= MAX_LINES:
+                told, more = list(lines)[:MAX_LINES], len(lines) - MAX_LINES + len(details) - i - 1
+                raise ParamsError(
+                    "\n".join([*told, *[f"{source}: about {more:,} more mistakes"][: bool(more)]])
+                ) from None
+        raise ParamsError("\n".join(lines)) from None
+
+
+def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ParamsError(f"{path}: allowed are {MAX_BYTES // 1024} KiB or less")
+    text = content.decode("utf-8")
+    if max(accumulate((c in "[{") - (c in "]}") for c in text), default=0) > MAX_DEPTH:
+        raise RecursionError
+    return text
+
+
+def _require_few_nodes(root: Any, source: str) -> None:
+    """Refuse aliases that stand for too much: some hundred bytes can stand for more than a memory holds."""
+    sizes: dict[int, int] = {}
+
+    def size(node: Any) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = MAX_NODES + 1  # what contains itself never ends
+            parts = node.value if isinstance(node.value, list) else []
+            # of a section the parts are pairs
+            children = [child for part in parts for child in (part if isinstance(part, tuple) else (part,))]
+            sizes[id(node)] = 1 + sum(map(size, children))
+        return sizes[id(node)]
+
+    if root is not None and size(root) > MAX_NODES:
+        raise ParamsError(
+            f"{source}: its aliases (*name) stand for more than {MAX_NODES:,} values; write them out, or fewer"
+        )
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 3]}..."
 
 
 def _lines(detail: ErrorDetails) -> list[str]:
@@ -84,14 +145,14 @@ def _lines(detail: ErrorDetails) -> list[str]:
     if kind == "missing":
         return [f"{key}: missing; the params.yaml of the repository shows it with its meaning"]
     if kind == "too_short" and isinstance(value, dict):
-        return [f"{key} = {_shown(value)}: allowed is a section that is not empty"]
+        return [f"{key} = {shown(value)}: allowed is a section that is not empty"]
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         name = context["discriminator"].strip("'")
-        state = ": missing;" if kind == "union_tag_not_found" else f" = {value[name]!r}:"
+        state = ": missing;" if kind == "union_tag_not_found" else f" = {shown(value[name])}:"
         return [f"{key}.{name}{state} allowed is {' or '.join(map(repr, place.tags))}"]
     if place.is_auto and kind == "literal_error":
         return []  # the line about the number says it
-    allowed = f"{_shown(value)}: allowed is {'auto, or ' if place.is_auto else ''}"
+    allowed = f"{shown(value)}: allowed is {'auto, or ' if place.is_auto else ''}"
     if kind in BOUNDS:
         bound, words = BOUNDS[kind]
         return [f"{key} = {allowed}{_range(place) or words.format(context[bound])}"]
@@ -99,18 +160,13 @@ def _lines(detail: ErrorDetails) -> list[str]:
         return [f"{key} = {allowed}{context['expected']}"]
     if kind in TYPE_NAMES:
         bounds = _range(place)
-        return [f"{key} = {allowed}{TYPE_NAMES[kind]}{bounds and ', '}{bounds}"]
-    return [f"{key} = {_shown(value)}: {detail['msg']}"]
+        return [f"{key} = {allowed}{TYPE_NAMES[kind].format_map(context)}{bounds and ', '}{bounds}"]
+    return [f"{key} = {shown(value)}: {detail['msg']}"]
 
 
 def _qualified(key: str, text: str) -> str:
     section = key.split(".")[0]
     return text if not key or text.startswith(f"{section}.") else f"{key}.{text}"
-
-
-def _shown(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
 def _unknown_key(place: _Place) -> str:
@@ -155,7 +211,7 @@ def _place(loc: tuple[int | str, ...]) -> _Place:
             section, current = None, alternatives[-1] if alternatives else None
             if get_origin(current) is Annotated:
                 current = get_args(current)[0]
-        keys.append(str(part))
+        keys.append(str(part) if len(str(part)) <= LONGEST_SHOWN else f"{str(part)[: LONGEST_SHOWN - 3]}...")
     return _Place(keys, section, is_auto, [tag for a in get_args(current) if _is_section(a) for tag in _tags(a)])
 
 

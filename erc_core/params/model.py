@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from erc_core.params.section import Auto, Section
+from erc_core.params.section import Auto, Section, Temperature, Weight
 
 
 class ModelParams(Section):
@@ -12,7 +12,7 @@ class ModelParams(Section):
 
     modality: Literal["T", "A", "T+A"]
     fusion: Literal["jfm", "late", "cfa", "concatenate"]
-    vit_layers: int | None = Field(default=None, ge=1)
+    vit_layers: int | None = Field(default=None, ge=1, le=128)
 
     @model_validator(mode="after")
     def _two_streams_to_fuse(self) -> "ModelParams":
@@ -29,7 +29,7 @@ class JFMParams(Section):
 
     n_blocks: int = Field(ge=1, le=24)
     joint_len: int = Field(ge=0, le=512)
-    joint_init_std: Annotated[float, Field(gt=0)] | Auto
+    joint_init_std: Annotated[float, Field(gt=0, le=100)] | Auto
     streams: Literal["aligned", "literal"]
     layers: Literal["first", "last"]
     tied: bool
@@ -39,6 +39,6 @@ class JFMParams(Section):
 class ICLParams(Section):
     """Inter-class contrastive learning."""
 
-    weight: float = Field(ge=0)
-    temperature: float = Field(gt=0)
+    weight: Weight
+    temperature: Temperature
     normalize: bool

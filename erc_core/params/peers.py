@@ -1,22 +1,24 @@
 """Hyper-parameters of the peer systems, which read whole dialogues; see docs/systems/."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from erc_core.params.backbones import heads_divide_width
-from erc_core.params.section import Section
+from erc_core.params.section import Count, Depth, MlpRatio, Rate, Section, Temperature, Weight, Width
 
 
 class PeerParams(Section):
     """What every peer system has: sizes and its optimisation."""
 
-    width: int = Field(ge=1)
-    heads: int = Field(ge=1)
-    layers: int = Field(ge=1)
+    width: Width
+    heads: Width
+    layers: Depth
     dropout: float = Field(ge=0, lt=1)
-    lr: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
-    epochs: int = Field(ge=1)
-    batch_dialogues: int = Field(ge=1)
+    lr: Rate
+    weight_decay: Weight
+    epochs: Count
+    batch_dialogues: Count
 
     _heads_fit = model_validator(mode="after")(heads_divide_width)
 
@@ -28,13 +30,13 @@ class ScfaParams(PeerParams):
 class MultiEmoParams(PeerParams):
     """MultiEMO (Shi & Huang, ACL 2023); docs/systems/multiemo.md says where each value comes from."""
 
-    mlp_ratio: float = Field(gt=0)
-    temperature: float = Field(gt=0)
-    alpha: float = Field(ge=0)
-    gamma: float = Field(ge=0)
-    swfc_weight: float = Field(ge=0)
-    soft_hgr_weight: float = Field(ge=0)
-    ce_weight: float = Field(gt=0)
+    mlp_ratio: MlpRatio
+    temperature: Temperature
+    alpha: Weight
+    gamma: Annotated[float, Field(ge=0, le=100)]
+    swfc_weight: Weight
+    soft_hgr_weight: Weight
+    ce_weight: float = Field(gt=0, le=1000)
 
 
 # the systems by name; erc_core/peers/registry.py has what makes each

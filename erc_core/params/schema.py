@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from erc_core.params.backbones import BackboneParams
 from erc_core.params.data import AudioParams, DemoParams, IngestParams, MelParams, TextParams
 from erc_core.params.model import ICLParams, JFMParams, ModelParams
-from erc_core.params.section import FILE_NAME, Section
+from erc_core.params.section import FILE_NAME, Name, Names, Section
 from erc_core.params.study import StudyParams
 from erc_core.params.training import EvaluateParams, ParallelParams, ReportParams, TrainParams
 
@@ -21,11 +21,11 @@ EXAMPLE_SCHEDULER = "tcp://host:8786"
 class Params(Section):
     """Everything that params.yaml says."""
 
-    datasets: list[str] = Field(min_length=1)
-    groups: dict[str, list[str]]
-    backbone: str
+    datasets: list[Name] = Field(min_length=1, max_length=200)
+    groups: dict[Name, Names]
+    backbone: Name
     demo: DemoParams
-    ingest: dict[str, IngestParams]
+    ingest: dict[Name, IngestParams] = Field(max_length=200)
     audio: AudioParams
     mel: MelParams
     text: TextParams
@@ -37,7 +37,7 @@ class Params(Section):
     evaluate: EvaluateParams
     report: ReportParams
     parallel: ParallelParams
-    backbones: dict[str, BackboneParams]
+    backbones: dict[Name, BackboneParams] = Field(max_length=200)
 
     @field_validator("datasets")
     @classmethod

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from erc_core.params.model import ICLParams, JFMParams, ModelParams
 from erc_core.params.peers import PEERS
-from erc_core.params.section import FILE_NAME, Section
+from erc_core.params.section import FILE_NAME, Name, Names, Section, shown
 
 FULL = "full"  # the variant that trains study.base
 
@@ -61,8 +61,8 @@ class VariantParams(Section):
 class TableParams(Section):
     """One table of the report; the points of its variants are its rows."""
 
-    title: str = Field(min_length=1)
-    variants: list[str] = Field(min_length=1)
+    title: Name
+    variants: list[Name] = Field(min_length=1, max_length=200)
     labels: dict[str, str] = Field(default={})  # variant -> its name, where points alone do not name the rows
     reference: str | None = None  # the variant that the others are compared with; None = study.base, shown first
 
@@ -72,10 +72,10 @@ class StudyParams(Section):
 
     seeds: int = Field(ge=1, le=100)
     sweep_seeds: int = Field(ge=1, le=100)
-    run: list[str]
+    run: Names
     base: Configuration
-    variants: dict[str, VariantParams]
-    tables: dict[str, TableParams]
+    variants: dict[Name, VariantParams] = Field(max_length=200)
+    tables: dict[Name, TableParams] = Field(max_length=200)
 
     @model_validator(mode="after")
     def _names_and_changes_fit(self) -> "StudyParams":
@@ -151,4 +151,4 @@ def _in_words(detail: Any) -> str:
             return f"{place}: unknown key"
         case "value_error":  # a rule between the keys of a section
             return f"{place}.{detail['ctx']['error']}".lstrip(".")
-    return f"{place} = {detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    return f"{place} = {shown(detail['input'])}: {detail['msg'][0].lower()}{detail['msg'][1:]}"

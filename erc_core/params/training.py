@@ -4,9 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from erc_core.params.section import Auto, Section
+from erc_core.params.section import Auto, Count, Name, Rate, Section, Weight
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Processes = Annotated[int, Field(ge=1, le=1024)]
 
 
 class TrainParams(Section):
@@ -16,19 +17,19 @@ class TrainParams(Section):
 
     seed: int = Field(ge=0, lt=2**32)
     optimizer: Literal["adam", "adamw"]
-    lr: Annotated[float, Field(gt=0)] | Auto
-    weight_decay: float = Field(ge=0)
-    batch_size: int = Field(ge=1)
-    accumulate: int = Field(ge=1)
-    epochs: Annotated[int, Field(ge=1)] | Auto
+    lr: Rate | Auto
+    weight_decay: Weight
+    batch_size: Count
+    accumulate: Count
+    epochs: Count | Auto
     schedule: Literal["auto", "constant", "linear", "cosine"]
     warmup: Share | Auto
     patchout: Share | Auto
     freq_mask: Share | Auto
     time_mask: Share | Auto
-    masks: int = Field(ge=1)
-    patience: int = Field(ge=1)
-    grad_clip: float = Field(ge=0)
+    masks: int = Field(ge=1, le=1000)
+    patience: Count
+    grad_clip: float = Field(ge=0, le=1e9)
     precision: Literal["auto", "float32", "bfloat16"]
     features: Literal["auto", "memory", "lazy"]
     memory_share: float = Field(gt=0, le=1)
@@ -39,17 +40,17 @@ class EvaluateParams(Section):
 
     speed_only: ClassVar = ("batch_size",)
 
-    bootstrap_samples: int = Field(ge=100)
+    bootstrap_samples: int = Field(ge=100, le=100_000)
     confidence: float = Field(gt=0.5, lt=1)
     seed: int = Field(ge=0, lt=2**32)
-    batch_size: int = Field(ge=1)
+    batch_size: Count
 
 
 class ReportParams(Section):
     """What the report shows."""
 
-    title: str = Field(min_length=1)
-    top_errors: int = Field(ge=0)
+    title: Name
+    top_errors: int = Field(ge=0, le=1000)
 
 
 class ParallelParams(Section):
@@ -57,5 +58,5 @@ class ParallelParams(Section):
 
     backend: Literal["processes", "dask"]
     scheduler: str | None
-    workers: Annotated[int, Field(ge=1)] | Auto
-    threads: Annotated[int, Field(ge=1)] | Auto
+    workers: Processes | Auto
+    threads: Processes | Auto

@@ -11,6 +11,8 @@ from typing import Any
 
 import psutil
 
+from erc_core.run.full_disk import telling_full_disk
+
 
 def scratch_beside(target: Path, kind: str) -> Path:
     """Return a hidden path beside the target for this process to write to.
@@ -35,27 +37,39 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
-    """Yield a path beside the target to write to; it takes the target's name unless the block raises, and goes then."""
-    partial = scratch_beside(target, "partial")
+    """Yield a path beside the target to write to; it takes the target's name unless the block raises, and goes then.
+
+    Raises:
+        DiskFullError: The disk is full, whatever the block raised.
+    """
+    with telling_full_disk(target):
+        partial = scratch_beside(target, "partial")
     try:
-        yield partial
-        partial.replace(target)
+        with telling_full_disk(target):
+            yield partial
+            partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside the target that replaces the target unless the block raises, and goes then."""
-    partial, replaced = scratch_beside(target, "partial"), scratch_beside(target, "replaced")
-    _remove(partial)
-    partial.mkdir()
+    """Yield an empty folder beside the target that replaces the target unless the block raises, and goes then.
+
+    Raises:
+        DiskFullError: The disk is full, whatever the block raised.
+    """
+    with telling_full_disk(target):
+        partial, replaced = scratch_beside(target, "partial"), scratch_beside(target, "replaced")
+        _remove(partial)
+        partial.mkdir()
     try:
-        yield partial
-        if target.exists():
-            # moved away, not deleted in place: a process killed while it deletes leaves no half of a folder
-            target.replace(replaced)
-        partial.replace(target)
+        with telling_full_disk(target, partial):
+            yield partial
+            if target.exists():
+                # moved away, not deleted in place: a process killed while it deletes leaves no half of a folder
+                target.replace(replaced)
+            partial.replace(target)
     finally:
         _remove(partial)
         _remove(replaced)

@@ -4,12 +4,17 @@ import argparse
 import gc
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 
 from erc_core.errors import ErcError, ParamsError
 from erc_core.params.load import load_params
 from erc_core.params.schema import Params
+from erc_core.run.alone import only_one
+from erc_core.run.full_disk import DiskFullError, full_folder, says_full_disk
 
 KEYS = {"dataset": "datasets", "variant": "study.variants"}  # of params.yaml, for the arguments of a stage
 
@@ -17,7 +22,7 @@ KEYS = {"dataset": "datasets", "variant": "study.variants"}  # of params.yaml, f
 def run_stage(work: Callable[[Params], None]) -> None:
     """Run a stage that concerns all datasets; see run_dataset_stage."""
     _arguments(work)
-    _run(lambda: work(load_params()))
+    _run(lambda: work(load_params()), name=_name(work))
 
 
 def launched_processes() -> int:
@@ -29,11 +34,11 @@ def run_dataset_stage(work: Callable[[Params, str], None], *, distributed: bool 
     """Run a stage for the dataset named on the command line.
 
     params.yaml is checked as a whole before any work starts. An ErcError is printed to standard error as it is, one
-    line for each mistake, and ends the process with its exit code (2 for parameters, 1 for anything else). Several
-    processes may run a `distributed` stage together.
+    line for each mistake, and ends the process with its exit code (2 for parameters, 1 for anything else, also a full
+    disk). The same work of two processes at once is refused; several may run a `distributed` stage together.
     """
     dataset = _arguments(work, "dataset").dataset
-    _run(lambda: work(_params_with(dataset), dataset), distributed=distributed)
+    _run(lambda: work(_params_with(dataset), dataset), name=_name(work, dataset), distributed=distributed)
 
 
 def run_variant_stage(work: Callable[[Params, str, str], None]) -> None:
@@ -48,7 +53,7 @@ def run_variant_stage(work: Callable[[Params, str, str], None]) -> None:
             )
         work(params, arguments.dataset, arguments.variant)
 
-    _run(checked)
+    _run(checked, name=_name(work, arguments.dataset, arguments.variant))
 
 
 def _params_with(dataset: str) -> Params:
@@ -60,9 +65,8 @@ def _params_with(dataset: str) -> Params:
 
 def _arguments(work: Callable[..., None], *names: str) -> argparse.Namespace:
     module = inspect.getmodule(work)
-    name = module.__spec__.name if module and module.__spec__ else "stage"
     parser = argparse.ArgumentParser(
-        prog=f"python -m {name}",
+        prog=f"python -m {_name(work)}",
         description=(module.__doc__ if module else "") or "",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -71,12 +75,25 @@ def _arguments(work: Callable[..., None], *names: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(work: Callable[[], None], *, distributed: bool = False) -> None:
+def _name(work: Callable[..., None], *arguments: str) -> str:
+    module = inspect.getmodule(work)
+    file = getattr(module, "__file__", None) or "stage"
+    # a script that is run by its path, as editors do, has no spec
+    name = module.__spec__.name if module and module.__spec__ else f"stages.{Path(file).stem}"
+    return " ".join((name, *arguments))
+
+
+def _run(work: Callable[[], None], *, name: str, distributed: bool = False) -> None:
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # until here stages/__init__.py had another one
     gc.freeze()  # what was imported lives to the end: looking through it again costs a second or two, and a fork its memory
     try:
         if not distributed:
             _require_one_process()
-        work()
+        # of processes that train together the first one stands for all
+        with nullcontext() if distributed and os.environ.get("RANK", "0") != "0" else only_one(name):
+            work()
+        _flush_output()
     except ErcError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
@@ -85,6 +102,21 @@ def _run(work: Callable[[], None], *, distributed: bool = False) -> None:
             "interrupted: nothing unfinished was kept under a final name; run the same command again", file=sys.stderr
         )
         sys.exit(130)
+    except Exception as error:
+        if not says_full_disk(error):
+            raise
+        print(DiskFullError(full_folder(error)), file=sys.stderr)
+        sys.exit(DiskFullError.exit_code)
+
+
+def _flush_output() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # or Python tries again at its end, and says so in its own words
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        error.filename = "standard output"
+        raise
 
 
 def _require_one_process() -> None:

@@ -10,6 +10,7 @@ depends on the time, the machine or the path, so the same input gives the same b
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,10 +20,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from erc_core.errors import ErcError
 from erc_core.run.atomic import atomic_file, scratch_beside
+from erc_core.run.full_disk import telling_full_disk
 
 FORMAT = "erc-ragged"
 FORMAT_VERSION = 1
 BLOCK_BYTES = 32 * 2**20
+OVERHEAD_BYTES = 2**15  # of HDF5 and of the attributes
 
 Attribute = str | int | float | NDArray[Any]
 
@@ -46,19 +49,22 @@ class RaggedWriter:
         self.attributes: dict[str, Attribute] = dict(attributes)
         self._ids: list[str] = []
         self._lengths: list[int] = []
-        self._spool_path = scratch_beside(path, "spool")
-        self._partial_path = scratch_beside(path, "partial")
-        self._spool = self._spool_path.open("wb")
+        with telling_full_disk(path):
+            self._spool_path = scratch_beside(path, "spool")
+            self._partial_path = scratch_beside(path, "partial")
+            self._spool = self._spool_path.open("wb")
 
     def append(self, utterance_id: str, frames: NDArray[Any]) -> None:
         """Add the next utterance: frames (length, D) or (length,), of length 0 where it has no such feature.
 
         Raises:
             ValueError: The shape is not that of the file.
+            DiskFullError: The disk is full.
         """
         if frames.shape[1:] != self.trailing:
             raise ValueError(f"{utterance_id}: frames of shape {frames.shape} in a file of (length, *{self.trailing})")
-        self._spool.write(np.ascontiguousarray(frames, dtype=self.dtype).data)
+        with telling_full_disk(self.path):
+            self._spool.write(np.ascontiguousarray(frames, dtype=self.dtype).data)
         self._ids.append(utterance_id)
         self._lengths.append(len(frames))
 
@@ -68,11 +74,14 @@ class RaggedWriter:
         Raises:
             ErcError: The disk has no room for it.
         """
-        self._spool.close()
-        _require_room(self.path, self._spool_path.stat().st_size)
         lengths = np.array(self._lengths, dtype=np.int64)
-        _lay_out(self._partial_path, self.dtype, self.trailing, self.attributes, self._ids, lengths, self._copy_spool)
-        self._partial_path.replace(self.path)
+        with telling_full_disk(self.path):
+            self._spool.close()
+            _require_room(self.path, self._spool_path.stat().st_size, self._ids)
+            _lay_out(
+                self._partial_path, self.dtype, self.trailing, self.attributes, self._ids, lengths, self._copy_spool
+            )
+            self._partial_path.replace(self.path)
         self._spool_path.unlink()
 
     def _copy_spool(self, frames: h5py.Dataset) -> None:
@@ -92,7 +101,8 @@ class RaggedWriter:
         finally:
             self._spool_path.unlink(missing_ok=True)
             self._partial_path.unlink(missing_ok=True)
-            self._spool.close()  # last: on a full disk this raises again
+            with suppress(OSError):  # on a full disk this raises again
+                self._spool.close()
 
 
 class RaggedReader:
@@ -254,7 +264,7 @@ def merge_ragged(
             ids += reader.ids
             lengths.append(reader.lengths)
             needed += reader.nbytes
-    _require_room(path, needed)
+    _require_room(path, needed, ids)
 
     def copy(frames: h5py.Dataset) -> None:
         start = 0
@@ -272,11 +282,15 @@ def _block_frames(dtype: np.dtype[Any], trailing: tuple[int, ...]) -> int:
     return max(1, BLOCK_BYTES // (dtype.itemsize * int(np.prod(trailing, dtype=np.int64))))
 
 
-def _require_room(path: Path, needed: int) -> None:
+def _require_room(path: Path, frames: int, ids: Sequence[str]) -> None:
+    index = len(ids) * (8 + max((len(utterance_id.encode()) for utterance_id in ids), default=0))
+    needed = frames + index + OVERHEAD_BYTES
     # HDF5 ends the whole process where the disk fills up under it: better to know before
     free = shutil.disk_usage(path.parent).free
     if free < needed:
-        raise ErcError(f"{path}: needs {needed / 2**20:,.0f} MiB more on a disk with {free / 2**20:,.0f} MiB free")
+        raise ErcError(
+            f"disk full: {path}: needs {needed / 2**20:,.1f} MiB more on a disk with {free / 2**20:,.1f} MiB free"
+        )
 
 
 def _lay_out(

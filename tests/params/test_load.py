@@ -53,7 +53,7 @@ MISTAKES = [
     ("jfm.joint_len", -1, "jfm.joint_len = -1: allowed is 0 or more and 512 or less"),
     ("jfm.streams", "alined", "jfm.streams = 'alined': allowed is 'aligned' or 'literal'"),
     ("model.modality", "V", "model.modality = 'V': allowed is 'T', 'A' or 'T+A'"),
-    ("icl.temperature", 0, "icl.temperature = 0: allowed is more than 0"),
+    ("icl.temperature", 0, "icl.temperature = 0: allowed is 0.0001 or more and 1000 or less"),
     ("demo.dialogues.train", 0, "demo.dialogues.train = 0: allowed is 1 or more"),
     ("demo.persistence", 1.0, "demo.persistence = 1.0: allowed is 0 or more and less than 1"),
     ("report.title", "", "report.title = '': allowed is a text that is not empty"),
@@ -101,8 +101,12 @@ MISTAKES = [
     ("ingest", {5: {"format": "meld"}}, "ingest.5 = 5: allowed is a text"),
     # no number at all, or not a finite one
     ("icl.weight", math.inf, "icl.weight = inf: allowed is a finite number, 0 or more"),
-    ("mel.floor", math.nan, "mel.floor = nan: allowed is a finite number, more than 0"),
-    ("audio.silence_dbfs", -math.inf, "audio.silence_dbfs = -inf: allowed is a finite number, 0 or less"),
+    ("mel.floor", math.nan, "mel.floor = nan: allowed is a finite number, 1e-30 or more and 1 or less"),
+    (
+        "audio.silence_dbfs",
+        -math.inf,
+        "audio.silence_dbfs = -inf: allowed is a finite number, -200 or more and 0 or less",
+    ),
     ("train.lr", math.nan, "train.lr = nan: allowed is auto, or a finite number, more than 0"),
     ("train.warmup", math.inf, "train.warmup = inf: allowed is auto, or a finite number, 0 or more and less than 1"),
     (
@@ -186,7 +190,8 @@ MISTAKES = [
         "datasets: '../x': allowed are lower-case letters, digits, - and _, as the name becomes a folder",
     ),
     ("mel.n_mels", 15, "mel.n_mels = 15: allowed is backbones.tiny.patch (16) or more"),
-    ("mel.hop_ms", 0.01, "mel.hop_ms = 0.01: allowed is 0.0625 or more, one sample"),
+    ("mel.window_ms", 0.01, "mel.window_ms = 0.01: allowed is 0.0625 or more, one sample"),
+    ("mel.hop_ms", 0.0625, "mel.hop_ms = 0.0625: allowed is 1 or more and 1000 or less"),
     ("mel.f_max", 8001.0, "mel.f_max = 8001: allowed is more than mel.f_min (20 Hz) and at most half of "),
     ("mel.n_fft", 399, "mel.n_fft = 399: allowed is 400 or more, the samples in mel.window_ms (25 ms at 16000 Hz)"),
     ("audio.min_seconds", 0.02, "audio.min_seconds = 0.02: allowed is 0.025 or more, one mel window"),
@@ -309,7 +314,7 @@ def test_several_mistakes_between_sections_are_told_at_once(tree):
 
 def test_a_mistake_in_a_backbone_that_is_not_selected_is_told_too(tree):
     change(tree, "backbones.paper.patch", 0)
-    assert lines_for(tree) == ["backbones.paper.patch = 0: allowed is 1 or more"]
+    assert lines_for(tree) == ["backbones.paper.patch = 0: allowed is 1 or more and 512 or less"]
 
 
 JUNK = (

@@ -47,8 +47,8 @@ def test_a_pretrained_vit_tells_its_depth_when_it_is_loaded(tree):
     ("model", "line"),
     [
         ({"fusion": "early"}, "model.fusion = 'early': allowed is 'jfm', 'late', 'cfa' or 'concatenate'"),
-        ({"vit_layers": 0}, "model.vit_layers = 0: allowed is 1 or more"),
-        ({"vit_layers": "all"}, "model.vit_layers = 'all': allowed is a whole number, 1 or more"),
+        ({"vit_layers": 0}, "model.vit_layers = 0: allowed is 1 or more and 128 or less"),
+        ({"vit_layers": "all"}, "model.vit_layers = 'all': allowed is a whole number, 1 or more and 128 or less"),
     ],
 )
 def test_wrong_values(tree, model, line):

@@ -1,0 +1,57 @@
+"""The scripts of the stages, as a person or an editor starts and interrupts them."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from closure import ROOT
+
+SCRIPTS = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def test_no_script_hides_a_module_of_the_standard_library():
+    assert not {*SCRIPTS} & sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("name", ["ingest", "tokens", "train"])
+def test_a_script_runs_by_its_path(tmp_path, name):
+    """As by an editor's run button: the folder of the scripts then comes first among those that imports are looked for in."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    ran = subprocess.run(
+        [sys.executable, ROOT / "stages" / f"{name}.py", "demo"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert "Traceback" not in ran.stderr
+    assert "dvc repro" in ran.stderr
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.6, 1.0, 2.0])
+def test_an_interrupt_while_a_stage_loads_is_one_line(tmp_path, seconds):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "stages.study", "demo", "full"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        # the package is loaded first, and with it what takes the signal
+        lines = iter(process.stderr.readline, "")
+        assert any(line.rstrip().endswith("| stages") for line in lines)
+        time.sleep(seconds / 10)
+        process.send_signal(signal.SIGINT)
+        told = [line for line in lines if not line.startswith("import time:")]
+        assert process.wait(20) == 130
+    assert told == ["interrupted while loading: nothing had begun\n"]
