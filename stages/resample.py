@@ -46,7 +46,8 @@ def main(params: Params, dataset: str) -> None:
         f"resample-{dataset}", code=CODE, settings={"audio": dump(params.audio)}, dtype=np.int16, width=None
     )
     with Stopwatch() as watch, audio:
-        decoded = audio.make(partial(decode_shard, params=params.audio), shards, params.parallel)
+        least = 1 if any(paths) else len(shards)  # without a clip there is nothing to start processes for
+        decoded = audio.make(partial(decode_shard, params=params.audio), shards, params.parallel, least=least)
         with progress(decoded, total=len(shards), desc=f"resample {dataset}", unit="shard") as shown:
             outcomes = [clip for clips in shown for clip in clips]
         rows = [(utterance_id, *clip) for utterance_id, clip in zip(ids, outcomes, strict=True)]

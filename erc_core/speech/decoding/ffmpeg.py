@@ -87,6 +87,7 @@ class _Reading:
 
     def __init__(self, stream: Any, max_seconds: float, how: str, stated: float) -> None:
         self.stream, self.how, self.stated = stream, how, stated
+        self.tick = float(stream.time_base)  # s; kept, as a stream may not be asked after its container is closed
         names = channel_names(stream)
         self.channels, self.center = len(names), center_of(len(names), names)
         self.rate = int(stream.rate)
@@ -160,14 +161,14 @@ class _Reading:
             return
         if self.begin is None:
             self.begin = self.end = packet.pts
-        gap = float((packet.pts - self.end) * packet.time_base)
+        gap = (packet.pts - self.end) * self.tick
         if gap > GAP_SECONDS:
             self.skipped += gap
         self.end = packet.pts + packet.duration
 
     def _length(self) -> float:
         """Return how long the packets last by their time stamps, s; 0 where they have none."""
-        return 0.0 if self.begin is None else float((self.end - self.begin) * self.stream.time_base) - self.skipped
+        return 0.0 if self.begin is None else (self.end - self.begin) * self.tick - self.skipped
 
     def judge(self, stated: float, cut: str) -> tuple[ClipStatus, str]:
         """Return whether the stream was whole, and what lacks."""

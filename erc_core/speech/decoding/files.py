@@ -1,7 +1,9 @@
 """Decode a file by its content, whatever its name says: libsndfile reads plain samples and FLAC, FFmpeg all else."""
 
+import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,9 @@ from erc_core.store.clips import ClipStatus
 
 # libsndfile gives Vorbis' own order of channels, and passes over what is damaged in these without a word
 NOT_BY_LIBSNDFILE = {"OGG", "MP3"}
+LOSSY = re.compile(
+    rb"OggS|ID3|\xff[\xe0-\xff]"
+)  # how these begin: not even opened, as its mp3 decoder writes to stderr
 # libsndfile's own conversion of these to float gives the same values, and takes three times as long
 SIXTEEN_BIT = {("WAV", "PCM_16"), ("WAVEX", "PCM_16")}
 BLOCK_VALUES = 2**22  # samples of all channels that are held at a time
@@ -32,12 +37,11 @@ def decode(path: Path, max_seconds: float, how: str) -> Sound:
     Where a part cannot be decoded the rest is kept, and the status tells. Without a part that can, this raises, as a rule,
     soundfile.SoundFileError or av.error.FFmpegError.
     """
-    failed: soundfile.LibsndfileError | None = None
+    failed = None
     try:
-        # by its number: libsndfile takes a name's suffix for the format of a file without a header
-        with path.open("rb") as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
-            if file.format not in NOT_BY_LIBSNDFILE and file.frames != UNKNOWN_LENGTH:
-                return _read(file, path, max_seconds, how)
+        sound = _decode_with_libsndfile(path, max_seconds, how)
+        if sound is not None:
+            return sound
     except soundfile.LibsndfileError as error:
         failed = error if error.code != UNRECOGNISED else None
     try:
@@ -46,9 +50,22 @@ def decode(path: Path, max_seconds: float, how: str) -> Sound:
         if failed:  # it knows the format, and says what is wrong with the file
             raise failed from None
         raise
-    if failed and sound.status is ClipStatus.OK and len(sound.samples):
-        return Sound(sound.samples, sound.sample_rate, sound.seconds, ClipStatus.DAMAGED, "a part cannot be decoded")
+    was_open = failed is not None and not failed.prefix  # what fails in opening has one
+    if was_open and sound.status is ClipStatus.OK and len(sound.samples):
+        return replace(sound, status=ClipStatus.DAMAGED, detail="a part cannot be decoded")
     return sound
+
+
+def _decode_with_libsndfile(path: Path, max_seconds: float, how: str) -> Sound | None:
+    """Return what libsndfile makes of a file, None where that is left to FFmpeg."""
+    with path.open("rb") as opened:
+        if LOSSY.match(os.pread(opened.fileno(), 4, 0)):
+            return None
+        # by its number: libsndfile takes a name's suffix for the format of a file without a header
+        with soundfile.SoundFile(opened.fileno(), closefd=False) as file:
+            if file.format in NOT_BY_LIBSNDFILE or file.frames == UNKNOWN_LENGTH:
+                return None
+            return _read(file, path, max_seconds, how)
 
 
 def _read(file: soundfile.SoundFile, path: Path, max_seconds: float, how: str) -> Sound:
