@@ -24,12 +24,14 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.harness import TOTAL, Parts
+from benchmarks.speech import SOUNDFILE_SUFFIXES
 from erc_core.params.data import AudioParams, MeldIngest, MelParams
 from erc_core.params.schema import Params
 from erc_core.params.training import ParallelParams
 from erc_core.run.paths import data_folder
 from erc_core.run.pools import map_ordered
-from erc_core.speech.audio import SOUNDFILE_SUFFIXES, decode, downmix
+from erc_core.speech.decoding.files import decode
+from erc_core.speech.decoding.sound import center_of, downmix
 from erc_core.store.ingest import IngestRecord
 from erc_core.store.ragged import RaggedReader
 from erc_core.store.utterances import SCHEMA, write_utterances
@@ -179,7 +181,7 @@ def plain_samples(path: Path, audio: AudioParams) -> tuple[NDArray[np.float32], 
                 for converted in to_planar_float.resample(frame)
             ]
             samples, rate = np.concatenate(blocks, axis=1).T, stream.rate
-    return downmix(samples, audio.downmix)[: round(audio.max_seconds * rate)], rate
+    return downmix(samples, audio.downmix, center_of(samples.shape[1]))[: round(audio.max_seconds * rate)], rate
 
 
 def librosa_peer(audio: AudioParams, mel: MelParams) -> tuple[Callable[[Path], NDArray[np.float32]], FeatureMaker]:
@@ -375,8 +377,8 @@ def floor_shard(paths: list[Path], audio: AudioParams, mel: MelParams) -> tuple[
 
 def _floor_steps(path: Path, audio: AudioParams, mel: MelParams, window: torch.Tensor) -> Iterator[float]:
     start = time.perf_counter()
-    sound = decode(path, audio.max_seconds)
-    samples = downmix(sound.samples, audio.downmix)[: round(audio.max_seconds * sound.sample_rate)]
+    sound = decode(path, audio.max_seconds, audio.downmix)
+    samples = sound.samples[:, 0][: round(audio.max_seconds * sound.sample_rate)]
     yield time.perf_counter() - start
     start = time.perf_counter()
     if sound.sample_rate != audio.sample_rate:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from erc_core.corpora.demo.script import write_script
 from erc_core.corpora.demo.voice import SAMPLE_RATE, Voice
 from erc_core.params.data import DemoParams, SplitSizes
-from erc_core.speech.audio import SOUNDFILE_SUFFIXES
 
+SOUNDFILE_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"}
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".m4a"}
 VIDEO_RATE = 48000
 AAC_FRAME = 1024

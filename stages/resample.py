@@ -5,7 +5,9 @@ Writes  data/<dataset>/audio.h5 (16-bit samples), data/<dataset>/clips.parquet (
 Params  audio, ingest.<dataset>
 """
 
+from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +23,8 @@ from erc_core.store.clips import ClipStatus, count_statuses, write_clips
 from erc_core.store.ingest import IngestRecord
 from erc_core.store.utterances import read_utterances
 
-SHARD = 32  # small, so that the last ones leave no process idle for long; a part costs some milliseconds
+SHARD = 32  # clips: few, so that the last ones leave no process idle for long; a part costs some milliseconds
+SHARD_ROWS = 20_000  # with rows that have no clip, which cost nothing
 
 
 def main(params: Params, dataset: str) -> None:
@@ -38,13 +41,13 @@ def main(params: Params, dataset: str) -> None:
     clip_folder = clip_folder.absolute()
     ids = utterances["utterance_id"].to_list()
     paths = [clip_folder / path if path else None for path in utterances["audio_path"]]
-    starts = range(0, len(ids), SHARD)
-    shards = [Shard(i, ids[start : start + SHARD], paths[start : start + SHARD]) for i, start in enumerate(starts)]
+    shards = [Shard(i, ids[start:end], paths[start:end]) for i, (start, end) in enumerate(_spans(paths))]
     audio = ShardedFeature(
         f"resample-{dataset}", code=CODE, settings={"audio": dump(params.audio)}, dtype=np.int16, width=None
     )
     with Stopwatch() as watch, audio:
-        decoded = audio.make(partial(decode_shard, params=params.audio), shards, params.parallel)
+        least = 1 if any(paths) else len(shards)  # without a clip there is nothing to start processes for
+        decoded = audio.make(partial(decode_shard, params=params.audio), shards, params.parallel, least=least)
         with progress(decoded, total=len(shards), desc=f"resample {dataset}", unit="shard") as shown:
             outcomes = [clip for clips in shown for clip in clips]
         rows = [(utterance_id, *clip) for utterance_id, clip in zip(ids, outcomes, strict=True)]
@@ -55,6 +58,16 @@ def main(params: Params, dataset: str) -> None:
     notes = ", ".join(f"{count} {status}" for status, count in statuses.items()) or "no failures"
     hours = sum(row[2] for row in rows) / 3600
     print(summary_line("resample", dataset, utterances=len(rows), hours=hours, seconds=watch.seconds, notes=notes))
+
+
+def _spans(paths: Sequence[Path | None]) -> Iterator[tuple[int, int]]:
+    """Yield where shards begin and end: each has SHARD clips or SHARD_ROWS rows, the last one of a corpus fewer."""
+    start = clips = 0
+    for end, path in enumerate(paths, 1):
+        clips += path is not None
+        if clips == SHARD or end - start == SHARD_ROWS or end == len(paths):
+            yield start, end
+            start, clips = end, 0
 
 
 if __name__ == "__main__":

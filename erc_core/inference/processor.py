@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from erc_core.params.data import AudioParams, MelParams, TextParams
-from erc_core.speech.audio import Sound, load_clip, prepare_clip
+from erc_core.speech.audio import load_clip, prepare_clip
+from erc_core.speech.decoding.sound import Sound
 from erc_core.speech.mel import LogMel
 from erc_core.speech.samples import to_float
 from erc_core.store.clips import ClipStatus

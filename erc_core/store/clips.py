@@ -15,6 +15,7 @@ class ClipStatus(StrEnum):
 
     OK = "ok"
     CUT_OFF = "cut_off"
+    DAMAGED = "damaged"
     TOO_LONG = "too_long"
     MISSING = "missing"
     UNDECODABLE = "undecodable"
@@ -26,7 +27,7 @@ class ClipStatus(StrEnum):
     @property
     def has_audio(self) -> bool:
         """Whether the clip gives speech to the model."""
-        return self in (ClipStatus.OK, ClipStatus.CUT_OFF, ClipStatus.TOO_LONG)
+        return self in (ClipStatus.OK, ClipStatus.CUT_OFF, ClipStatus.DAMAGED, ClipStatus.TOO_LONG)
 
     @property
     def action(self) -> str:
@@ -34,6 +35,7 @@ class ClipStatus(StrEnum):
         used = {
             ClipStatus.OK: "used",
             ClipStatus.CUT_OFF: "used as far as it goes",
+            ClipStatus.DAMAGED: "used without what cannot be decoded",
             ClipStatus.TOO_LONG: "cut to audio.max_seconds",
         }
         return used.get(self, "text only")

@@ -27,7 +27,8 @@ FACT_WIDTH = 400
 ALL = "all"
 STATUS_WORDS = {
     ClipStatus.OK: "ordinary clip",
-    ClipStatus.CUT_OFF: "shorter than its own header says",
+    ClipStatus.CUT_OFF: "ends before its own header says",
+    ClipStatus.DAMAGED: "parts of it cannot be decoded",
     ClipStatus.TOO_LONG: "longer than audio.max_seconds",
     ClipStatus.MISSING: "no file",
     ClipStatus.UNDECODABLE: "file cannot be decoded",

@@ -262,7 +262,7 @@ def test_every_clip_that_is_not_ordinary_is_named_up_to_a_number(corpus):
     assert "what was done (the first 20 of 21)" in card
     assert "1 more: see reports/mine/data\\_issues.csv for all of them." in card
     statuses = {row[0]: row[2:] for row in table(card, "Status")}
-    assert len(statuses) == 9
+    assert len(statuses) == 10
     assert statuses["`ok`"] == ["40", "used"]
     assert statuses["`too_long`"] == ["20", "cut to audio.max_seconds"]
     assert statuses["`silent`"] == ["1", "text only"]
