@@ -143,6 +143,7 @@ def test_a_saved_encoder_names_no_version(tmp_path, encoder):
 
 
 BYTES = """
+import sys
 import test_encoder as case
 encoder = case.FrozenTextEncoder(case.made(), case.CPU, exact=True)
 sys.stdout.buffer.write(b"".join(part.tobytes() for part in encoder(case.utterances(*range(20, 320)), 64)))
