@@ -94,15 +94,15 @@ def load_text_encoder(folder: Path) -> PreTrainedModel:
 
 
 def _pretrained(params: PretrainedTextEncoder, key: str) -> PreTrainedModel:
-    with loading_pretrained(params.name, f"{key}.name"):
-        config = AutoConfig.from_pretrained(params.name)
+    with loading_pretrained(params.name, f"{key}.name") as source:
+        config = AutoConfig.from_pretrained(source)
         if params.layer > config.num_hidden_layers:
             raise ErcError(f"{key}.layer = {params.layer}: {params.name!r} has layers 1 to {config.num_hidden_layers}")
         # layers after the one to read are never built: roberta-large at layer 12 costs half
         config.num_hidden_layers = params.layer
         # left to itself, transformers keeps the precision of the file, and makes up weights that the file does not have
         options = {"config": config, "dtype": torch.float32, "output_loading_info": True}
-        model, report = AutoModel.from_pretrained(params.name, **options)
+        model, report = AutoModel.from_pretrained(source, **options)
     require_weights(params.name, key, [part for part in report["missing_keys"] if not part.startswith("pooler.")])
     return cast("PreTrainedModel", model)
 
