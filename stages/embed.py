@@ -17,7 +17,7 @@ from erc_core.run.progress import progress
 from erc_core.run.stage import run_dataset_stage
 from erc_core.run.summary import Stopwatch, summary_line
 from erc_core.store.ragged import RaggedReader, RaggedWriter
-from erc_core.text.encoder import FrozenTextEncoder, make_text_encoder
+from erc_core.text.encoder import FrozenTextEncoder, make_text_encoder, save_text_encoder
 
 SHARD = 2048
 
@@ -33,8 +33,8 @@ def main(params: Params, dataset: str) -> None:
         model = make_text_encoder(section, f"backbones.{params.backbone}.text_encoder", vocab_size)
         with atomic_folder(folder / "text_encoder") as partial:
             if section.source == "config":
-                model.save_pretrained(partial)
-        encoder = FrozenTextEncoder(model, device)
+                save_text_encoder(model, partial)
+        encoder = FrozenTextEncoder(model, device, exact=section.source == "config")
         attributes: dict[str, str | int] = {
             "encoder": section.name if section.source == "pretrained" else "from configuration",
             "layer": section.layer,

@@ -2,14 +2,15 @@
 
 Reads   data/<dataset>/: model/, utterances.parquet, clips.parquet, tokens.h5, text.h5, mel.h5, ingest.json;
         reports/<dataset>/training.json, history.csv
-Writes  reports/<dataset>/metrics.json, per_class.csv, predictions.csv; data/results/<dataset>.json
+Writes  reports/<dataset>/scores.json, metrics.json, per_class.csv, confusion.csv, predictions.csv;
+        data/results/<dataset>.json
 Params  evaluate, train.precision
 """
 
 import polars as pl
 
 from erc_core.evaluation.facts import gather_facts
-from erc_core.evaluation.records import Metrics
+from erc_core.evaluation.records import Metrics, write_scores
 from erc_core.evaluation.write import evaluate_predictions
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import Predictions, predict, resolve_precision
@@ -42,8 +43,9 @@ def main(params: Params, dataset: str) -> None:
         utterances = features.utterances
     table = prediction_table(predictions, utterances, labels)
     metrics = evaluate_predictions(table, labels, params.evaluate, reports)
-    training = TrainingRecord.read(reports).model_dump(mode="json")
-    gather_facts(dataset, saved.description, training, utterances, read_clips(folder)).write()
+    training = TrainingRecord.read(reports)
+    write_scores(metrics, training.val_wf1, reports)
+    gather_facts(dataset, saved.description, training.model_dump(mode="json"), utterances, read_clips(folder)).write()
     shown = [_in_words(metrics, *name) for name in (("W-F1", "wf1"), ("accuracy", "acc"), ("macro F1", "macro_f1"))]
     print(f"evaluate {dataset}: {metrics.n} test utterances, {', '.join(shown)}")
 

@@ -15,6 +15,7 @@ from erc_core.errors import ErcError
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.models.save import save_model
 from erc_core.params.schema import Params, deciding, dump
+from erc_core.run.baseline import changed_params
 from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
 from erc_core.run.paths import data_folder, raw_folder, reports_folder
@@ -56,6 +57,8 @@ def main(params: Params, dataset: str) -> None:
         parameters, trained_parameters = count_parameters(task.model)
         machine = (f"{processes.count} processes, each on " if processes.count > 1 else "") + describe_device(device)
         if processes.is_main:
+            if changed := changed_params():
+                print(f"train {dataset}: {changed}")
             print(
                 f"train {dataset}: {params.model.modality}, backbone {params.backbone}, {parameters:,} parameters "
                 f"({trained_parameters:,} trained), {settings.precision} on {machine}; {features.choice}",

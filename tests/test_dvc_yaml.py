@@ -12,7 +12,20 @@ from erc_core.params.section import Section
 from erc_core.params.training import TrainParams
 from erc_core.speech import audio, mel
 
-STAGES = ("demo", "ingest", "resample", "card", "mel", "tokenize", "embed", "train", "evaluate", "study", "report")
+STAGES = (
+    "demo",
+    "ingest",
+    "resample",
+    "card",
+    "weights",
+    "mel",
+    "tokenize",
+    "embed",
+    "train",
+    "evaluate",
+    "study",
+    "report",
+)
 SCRIPTS = {name: name for name in STAGES} | {
     "tokenize": "tokens"
 }  # tokenize.py would hide the standard library's module
@@ -29,6 +42,7 @@ HEAVY = {
     "ingest": {"torch", "torchaudio", "transformers", "timm", "sklearn", "matplotlib"},
     "resample": {"torch", "torchaudio", "transformers", "timm", "sklearn", "matplotlib"},
     "card": {"torch", "torchaudio", "transformers", "timm", "sklearn"},
+    "weights": {"torch", "torchaudio", "transformers", "timm", "sklearn", "matplotlib"},
     "mel": {"transformers", "timm", "sklearn", "matplotlib"},
     "tokenize": {"torch", "torchaudio", "transformers", "timm", "sklearn", "matplotlib"},
     "study": {"matplotlib", "statsmodels"},

@@ -1,12 +1,13 @@
 """The files that the stage evaluate hands on: their columns or keys, and how each is written and read."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import polars as pl
 from pydantic import Field, FiniteFloat, model_validator
 
-from erc_core.run.atomic import atomic_file
+from erc_core.run.atomic import atomic_file, write_json
 from erc_core.run.paths import results_file
 from erc_core.store.records import Record
 from erc_core.store.tables import read_csv
@@ -14,6 +15,8 @@ from erc_core.store.utterances import SPLITS
 
 STAGE = "evaluate"
 METRICS_FILE, PER_CLASS_FILE, PREDICTIONS_FILE = "metrics.json", "per_class.csv", "predictions.csv"
+SCORES_FILE, CONFUSION_FILE = "scores.json", "confusion.csv"  # for DVC's tables and plots; nothing else reads them
+SCORES_DECIMALS = 4
 DECIMALS = 6  # of numbers in files: enough for every table, and equal on machines that differ in the last bits
 
 PER_CLASS_COLUMNS = pl.Schema(
@@ -65,6 +68,12 @@ class Metrics(Record):
     def read(cls, folder: Path) -> Self:
         """Read folder/metrics.json."""
         return cls.read_json(folder / METRICS_FILE, STAGE)
+
+
+def write_scores(metrics: Metrics, val_wf1: float, folder: Path) -> None:
+    """Write folder/scores.json: what `dvc exp show` compares, few and short numbers; val_wf1 is of the chosen epoch."""
+    scores = {"acc": metrics.acc, "macro_f1": metrics.macro_f1, "val_wf1": val_wf1, "wf1": metrics.wf1}
+    write_json(folder / SCORES_FILE, {name: round(value, SCORES_DECIMALS) for name, value in scores.items()})
 
 
 class SplitFacts(Record):
@@ -128,6 +137,15 @@ class RunFacts(Record):
 def write_per_class(table: pl.DataFrame, folder: Path) -> None:
     """Write folder/per_class.csv."""
     _write_csv(table.select(PER_CLASS_COLUMNS.names()), folder / PER_CLASS_FILE)
+
+
+def write_confusion(predictions: pl.DataFrame, labels: list[str], folder: Path) -> None:
+    """Write folder/confusion.csv: every pair of labels, in their order, how often it was met, and as a share of the emotion."""
+    counts = Counter(zip(predictions["emotion"], predictions["predicted"], strict=True))
+    rows = [(emotion, predicted, counts[emotion, predicted]) for emotion in labels for predicted in labels]
+    table = pl.DataFrame(rows, {"emotion": pl.String, "predicted": pl.String, "count": pl.Int64}, orient="row")
+    share = pl.col("count") / pl.max_horizontal(1, pl.col("count").sum().over("emotion"))
+    _write_csv(table.with_columns(share.alias("share")), folder / CONFUSION_FILE)
 
 
 def read_per_class(folder: Path) -> pl.DataFrame:

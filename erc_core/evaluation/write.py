@@ -1,4 +1,4 @@
-"""Score the predictions of one dataset, and write metrics.json, per_class.csv and predictions.csv."""
+"""Score the predictions of one dataset, and write metrics.json, per_class.csv, confusion.csv and predictions.csv."""
 
 import logging
 from pathlib import Path
@@ -6,13 +6,20 @@ from pathlib import Path
 import polars as pl
 
 from erc_core.evaluation.bootstrap import Interval, bootstrap_intervals, dialogue_confusions
-from erc_core.evaluation.records import DECIMALS, Metrics, prediction_columns, write_per_class, write_predictions
+from erc_core.evaluation.records import (
+    DECIMALS,
+    Metrics,
+    prediction_columns,
+    write_confusion,
+    write_per_class,
+    write_predictions,
+)
 from erc_core.evaluation.scores import per_class, score
 from erc_core.params.training import EvaluateParams
 
 
 def evaluate_predictions(predictions: pl.DataFrame, labels: list[str], params: EvaluateParams, folder: Path) -> Metrics:
-    """Score the predictions on a test split, write the three files into a folder, and return the scores.
+    """Score the predictions on a test split, write the four files into a folder, and return the scores.
 
     `predictions` has one row per test utterance, with the columns of records.prediction_columns; others are dropped.
     `labels` are all C names, in the order that tables and figures keep. The folder is made if missing. The ends of an
@@ -42,6 +49,7 @@ def evaluate_predictions(predictions: pl.DataFrame, labels: list[str], params: E
     ends = [_ends(intervals.f1[label]) for label in labels]
     ends_table = pl.DataFrame(ends, {"f1_low": pl.Float64, "f1_high": pl.Float64}, orient="row")
     write_per_class(per_class(gold, predicted, labels).hstack(ends_table), folder)
+    write_confusion(table, labels, folder)
     write_predictions(table, labels, folder)
     return metrics
 

@@ -15,7 +15,7 @@ from transformers.models.bert.modeling_bert import BertLayer
 from erc_core.errors import ErcError
 from erc_core.models.layers import VitParts
 from erc_core.params.backbones import Pretrained, TransformerParams, TransformerSizes
-from erc_core.run.hub import loading_pretrained, require_weights
+from erc_core.run.hub import find_weights, loading_pretrained, require_weights
 
 VIT_POOL = "token"  # the CLS is what is classified: with it, the final LayerNorm is where this model looks for it
 
@@ -64,9 +64,9 @@ def make_bert(params: TransformerParams, key: str) -> BertStack:
             initializer_range=random_weight_std(params.width),
         )
         return bert_from_architecture(config.to_dict())
-    with loading_pretrained(params.name, f"{key}.name"):
+    with loading_pretrained(params.name, f"{key}.name") as source:
         # left to itself, transformers keeps the precision of the file, and makes up weights that the file does not have
-        model, report = AutoModel.from_pretrained(params.name, dtype=torch.float32, output_loading_info=True)
+        model, report = AutoModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
     if not isinstance(model, BertModel):
         raise ErcError(f"{key}.name = {params.name!r}: holds a {type(model).__name__}; the fusion needs a BERT")
     require_weights(params.name, key, [part for part in report["missing_keys"] if part.startswith("encoder.layer.")])
@@ -112,17 +112,17 @@ def make_vit(params: TransformerParams, key: str, patch: int) -> VitStack:
             f"{key}.name = {params.name!r}: its patches are {own[0]} x {own[1]}, {key[:-4]}.patch is {patch}"
         )
     architecture = cast("dict[str, Any]", vit.pretrained_cfg)["architecture"]
-    return VitStack(vit, {"timm": architecture, "args": _model_args(params.name)})
+    return VitStack(vit, {"timm": architecture, "args": _model_args(find_weights(params.name, f"{key}.name"))})
 
 
 def _pretrained_vit(params: Pretrained, key: str) -> nn.Module:
-    is_folder = Path(params.name).is_dir()
-    known = None if is_folder else timm.get_pretrained_cfg(params.name, allow_unregistered=True)
+    source = find_weights(params.name, f"{key}.name")
+    is_folder = Path(source).is_dir()
+    known = None if is_folder else timm.get_pretrained_cfg(source, allow_unregistered=True)
     repository = known.hf_hub_id if known else params.name.removeprefix("hf-hub:")
     with loading_pretrained(params.name, f"{key}.name", repository):
-        source = f"local-dir:{params.name}" if is_folder else params.name
         # with the classifier it was trained with, which nothing reads: without it, timm forgives missing weights
-        return timm.create_model(source, pretrained=True, global_pool=VIT_POOL)
+        return timm.create_model(f"local-dir:{source}" if is_folder else source, pretrained=True, global_pool=VIT_POOL)
 
 
 def _model_args(name: str) -> dict[str, Any]:

@@ -1,29 +1,56 @@
 """Where pretrained weights come from: a local folder, the hub's cache, or the hub; and one message when from nowhere."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from erc_core.errors import ErcError
 
+EXPERIMENTS = (".dvc", "tmp", "exps")  # where DVC runs queued and temporary experiments, under the project's folder
+
+
+def find_weights(name: str, key: str) -> str:
+    """Return the local folder that a name means, or the name itself where it is one on the hub.
+
+    A relative folder is looked for in the working folder and then, within DVC's queued and temporary experiments, in the
+    project that they belong to: what Git ignores is not in their own folders.
+
+    Raises:
+        ErcError: The name is a path (it begins with models/, a dot, ~ or a slash) to no folder.
+    """
+    path = Path(name).expanduser()
+    here = Path.cwd().parts
+    projects = [Path(*here[:end]) for end in range(len(here)) if here[end : end + 3] == EXPERIMENTS]
+    places = [path, *(project / path for project in projects)]
+    for place in places:
+        if place.is_dir():
+            return str(place)
+    if name.startswith(("models/", ".", "~", os.sep)):
+        raise ErcError(
+            f"{key} = {name!r}: no such folder (looked for {' and '.join(str(p.absolute()) for p in places)})"
+        )
+    return name
+
 
 @contextmanager
-def loading_pretrained(name: str, key: str, repository: str | None = None) -> Iterator[None]:
-    """Turn any failure to find or read pretrained weights into one message that says how to mend it.
+def loading_pretrained(name: str, key: str, repository: str | None = None) -> Iterator[str]:
+    """Yield where to load pretrained weights from, and turn any failure into one message that says how to mend it.
 
     `name` is a hub name or a local folder, and `key` the key of params.yaml that gives it, such as
     backbones.paper.bert.name. `repository` on the hub holds it; the name itself where None.
 
     Raises:
-        ErcError: The block raised OSError, ValueError, RuntimeError or a hub error.
+        ErcError: The block raised OSError, ValueError, RuntimeError or a hub error, or the name is a path to no folder.
     """
+    source = find_weights(name, key)
     try:
-        yield
+        yield source
     except ErcError:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        if Path(name).is_dir():
+        if Path(source).is_dir():
             raise ErcError(
                 f"{key} = {name!r}: the folder is there but cannot be loaded ({type(error).__name__}: {reason})"
             ) from error

@@ -1,7 +1,8 @@
 """Log-mel spectrograms through torchaudio, and their statistics over the train split."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchaudio.transforms import MelScale, Spectrogram
+from torchaudio.functional import melscale_fbanks
+from torchaudio.transforms import Spectrogram
 
 from erc_core.params.data import MelParams
 from erc_core.run.provenance import code_hash
@@ -29,20 +31,24 @@ BLOCK = 32  # utterances that a thread takes at a time
 class LogMel:
     """The log-mel spectrogram of one waveform: log(mel power + floor).
 
-    Hann window, HTK mel scale, triangular filters without area normalisation, frames centred with reflected borders.
+    Hann window, HTK mel scale, triangular filters without area normalisation, frames centred with reflected borders. Computed
+    in float64: libraries choose instructions by the CPU, and what that changes in the last bits is gone in half precision.
     """
 
     def __init__(self, params: MelParams, sample_rate: int) -> None:
         """Make the filter bank, for waveforms at sample_rate Hz."""
         self.floor = params.floor
         self.n_mels = params.n_mels
-        self.spectrum = Spectrogram(
-            n_fft=params.n_fft,
-            win_length=round(params.window_ms * sample_rate / 1000),
-            hop_length=round(params.hop_ms * sample_rate / 1000),
-            power=None,
-        )
-        self.mel_scale = MelScale(params.n_mels, sample_rate, params.f_min, params.f_max, n_stft=params.n_fft // 2 + 1)
+        with float64_by_default():
+            self.spectrum = Spectrogram(
+                n_fft=params.n_fft,
+                win_length=round(params.window_ms * sample_rate / 1000),
+                hop_length=round(params.hop_ms * sample_rate / 1000),
+                power=None,
+            )
+            self.filters = melscale_fbanks(
+                params.n_fft // 2 + 1, params.f_min, params.f_max, params.n_mels, sample_rate
+            )
 
     @torch.inference_mode()
     def __call__(self, waveform: NDArray[np.float32]) -> NDArray[np.float16]:
@@ -54,10 +60,21 @@ class LogMel:
         if len(waveform) == 0:
             return np.zeros((0, self.n_mels), np.float16)
         # the square of what torch.abs returns is the same to the last bit but one, and takes four times as long
-        parts = torch.view_as_real(self.spectrum(torch.from_numpy(waveform))).square_()
-        power = self.mel_scale(parts[..., 0].add_(parts[..., 1]))
-        log_power: NDArray[np.float16] = torch.log(power + self.floor).T.to(torch.float16).numpy()
+        parts = torch.view_as_real(self.spectrum(torch.from_numpy(waveform).double())).square_()
+        power = parts[..., 0].add_(parts[..., 1]).T @ self.filters
+        log_power: NDArray[np.float16] = torch.log(power + self.floor).to(torch.float16).numpy()
         return log_power
+
+
+@contextmanager
+def float64_by_default() -> Iterator[None]:
+    """Have torchaudio make its filters in float64, for which it has no option."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 class RunningMoments:

@@ -1,5 +1,6 @@
 """The frozen text encoder: token-level output of one of its layers."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -12,6 +13,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel, RobertaConfig, 
 
 from erc_core.errors import ErcError
 from erc_core.params.backbones import PretrainedTextEncoder, TextEncoderFromConfig, TextEncoderParams
+from erc_core.run.atomic import write_json
 from erc_core.run.hub import loading_pretrained, require_weights
 
 POSITION_SHARE = 0.1  # of a random encoder: the size of a position's embedding beside a word's
@@ -21,9 +23,14 @@ MAX_POSITIONS = 514  # RoBERTa's 512 tokens, and two positions that its padding 
 class FrozenTextEncoder:
     """A pretrained language model, read at one layer, never trained."""
 
-    def __init__(self, model: PreTrainedModel, device: torch.device) -> None:
-        """Take a model whose last layer is the one to read; it runs in half precision on a GPU."""
-        self.model = model.to(device)  # type: ignore[arg-type]
+    def __init__(self, model: PreTrainedModel, device: torch.device, *, exact: bool = False) -> None:
+        """Take a model whose last layer is the one to read; it runs in half precision on a GPU, in float32 on a CPU.
+
+        An `exact` one runs in float64 on both, which leaves nothing in the result of what machines do differently in the
+        last bits. That costs nothing for a small encoder, and twice the time and more for a large one.
+        """
+        self.model = model.to(device, torch.float64 if exact else None)  # type: ignore[arg-type]
+        self.autocasts = device.type == "cuda" and not exact
         self.model.train(mode=False)
         self.model.requires_grad_(requires_grad=False)
         self.device = device
@@ -46,7 +53,7 @@ class FrozenTextEncoder:
             for row, index in enumerate(batch):
                 ids[row, : lengths[row]] = utterances[index]
             mask = np.arange(max(lengths)) < np.asarray(lengths)[:, None]
-            with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.device.type == "cuda"):
+            with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.autocasts):
                 output = self.model(
                     input_ids=torch.from_numpy(ids).to(self.device),
                     attention_mask=torch.from_numpy(mask.astype(np.int64)).to(self.device),
@@ -65,8 +72,17 @@ def make_text_encoder(params: TextEncoderParams, key: str, vocab_size: int) -> P
     return _pretrained(params, key) if isinstance(params, PretrainedTextEncoder) else _from_config(params, vocab_size)
 
 
+def save_text_encoder(model: PreTrainedModel, folder: Path) -> None:
+    """Write an encoder's folder, without the version of transformers: stages that read it would run again for nothing."""
+    model.save_pretrained(folder)
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    del config["transformers_version"]
+    write_json(path, config)
+
+
 def load_text_encoder(folder: Path) -> PreTrainedModel:
-    """Read an encoder saved with save_pretrained; ErcError where the folder holds none, or a damaged one."""
+    """Read an encoder's folder; ErcError where the folder holds none, or a damaged one."""
     if not (folder / "config.json").is_file():
         raise ErcError(f"{folder}: holds no encoder; the stage embed makes it: run `dvc repro`")
     try:
@@ -78,15 +94,15 @@ def load_text_encoder(folder: Path) -> PreTrainedModel:
 
 
 def _pretrained(params: PretrainedTextEncoder, key: str) -> PreTrainedModel:
-    with loading_pretrained(params.name, f"{key}.name"):
-        config = AutoConfig.from_pretrained(params.name)
+    with loading_pretrained(params.name, f"{key}.name") as source:
+        config = AutoConfig.from_pretrained(source)
         if params.layer > config.num_hidden_layers:
             raise ErcError(f"{key}.layer = {params.layer}: {params.name!r} has layers 1 to {config.num_hidden_layers}")
         # layers after the one to read are never built: roberta-large at layer 12 costs half
         config.num_hidden_layers = params.layer
         # left to itself, transformers keeps the precision of the file, and makes up weights that the file does not have
         options = {"config": config, "dtype": torch.float32, "output_loading_info": True}
-        model, report = AutoModel.from_pretrained(params.name, **options)
+        model, report = AutoModel.from_pretrained(source, **options)
     require_weights(params.name, key, [part for part in report["missing_keys"] if not part.startswith("pooler.")])
     return cast("PreTrainedModel", model)
 

@@ -31,8 +31,8 @@ def make_tokenizer(params: TextEncoderParams, key: str, train_texts: Sequence[st
     ErcError where a pretrained tokenizer cannot be found or read.
     """
     if isinstance(params, PretrainedTextEncoder):
-        with loading_pretrained(params.name, f"{key}.name"):
-            return _pretrained(params.name)
+        with loading_pretrained(params.name, f"{key}.name") as source:
+            return _pretrained(source)
     return learn_tokenizer(train_texts, params.vocab_size)
 
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from erc_core.evaluation.records import write_scores
 from erc_core.evaluation.scores import per_class, score
 from erc_core.evaluation.write import evaluate_predictions
 from erc_core.params.training import EvaluateParams
@@ -77,7 +78,7 @@ def test_texts_survive_the_round_trip(tmp_path):
 def test_the_same_input_gives_the_same_bytes(tmp_path):
     for folder in ("a", "b"):
         evaluate_predictions(predictions(), LABELS, PARAMS, tmp_path / folder)
-    names = ["metrics.json", "per_class.csv", "predictions.csv"]
+    names = ["confusion.csv", "metrics.json", "per_class.csv", "predictions.csv"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -110,3 +111,27 @@ def test_predictions_that_break_the_contract_write_nothing(tmp_path, change, mes
     with pytest.raises(ValueError, match=message):
         evaluate_predictions(change(predictions()), LABELS, PARAMS, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_confusion_has_every_pair_in_the_order_of_the_labels(tmp_path):
+    """DVC's plot draws classes in the order of the rows, and an emotion that the split lacks has no share."""
+    table = predictions()
+    evaluate_predictions(table, LABELS, PARAMS, tmp_path)
+    pairs = pl.read_csv(tmp_path / "confusion.csv")
+    assert pairs.rows() == [
+        (emotion, predicted, count, round(count / max(1, total), 6))
+        for emotion in LABELS
+        for predicted in LABELS
+        for total in [table.filter(pl.col("emotion") == emotion).height]
+        for count in [table.filter(pl.col("emotion") == emotion, pl.col("predicted") == predicted).height]
+    ]
+    assert pairs["count"].sum() == table.height
+
+
+def test_the_scores_that_experiments_compare_are_few_and_short(tmp_path):
+    metrics = evaluate_predictions(predictions(), LABELS, PARAMS, tmp_path)
+    write_scores(metrics, 0.123456789, tmp_path)
+    scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert list(scores) == ["acc", "macro_f1", "val_wf1", "wf1"]
+    assert scores["wf1"] == round(metrics.wf1, 4)
+    assert scores["val_wf1"] == 0.1235

@@ -9,7 +9,10 @@ from pydantic import BaseModel
 
 from erc_core.params.schema import Params
 
-TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
+# DVC breaks the lines of long mappings in braces
+TEXT = re.sub(
+    r"\{[^{}#]*\}", lambda found: " ".join(found[0].split()), (ROOT / "params.yaml").read_text(encoding="utf-8")
+)
 KEY_LINE = re.compile(r"^(?P<indent> *)(?P<example># {0,3})?(?P<key>[a-z_]+):(?P<value>[^#]*)(?P<comment>#.*)?$")
 
 

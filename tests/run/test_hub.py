@@ -1,7 +1,7 @@
 import pytest
 
 from erc_core.errors import ErcError
-from erc_core.run.hub import fetch_command, loading_pretrained
+from erc_core.run.hub import fetch_command, find_weights, loading_pretrained
 
 KEY = "backbones.paper.bert.name"
 
@@ -59,3 +59,23 @@ def test_an_interruption_is_none_of_its_business():
 )
 def test_the_command_fetches_what_the_name_means(name, command):
     assert fetch_command(name, name) == command
+
+
+@pytest.mark.parametrize("place", [".dvc/tmp/exps/standalone/tmpabc", ".dvc/tmp/exps/tmpabc", "."])
+def test_an_experiment_finds_the_folders_of_its_project(tmp_path, monkeypatch, place):
+    """DVC runs queued and temporary experiments in folders of their own, without what Git ignores."""
+    (tmp_path / "models/bert").mkdir(parents=True)
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path / place)
+    assert (tmp_path / place / find_weights("models/bert", KEY)).resolve() == tmp_path / "models/bert"
+
+
+@pytest.mark.parametrize("name", ["models/bert", "./bert", "/nowhere/bert", "~/no/bert"])
+def test_a_path_to_no_folder_is_told_without_asking_the_hub(name):
+    with pytest.raises(ErcError, match=r"no such folder \(looked for /.*bert\)$"), loading_pretrained(name, KEY):
+        raise AssertionError("tried to load it")
+
+
+@pytest.mark.parametrize("name", ["bert-base-uncased", "FacebookAI/roberta-large", "hf-hub:timm/vit"])
+def test_a_name_on_the_hub_stays(name):
+    assert find_weights(name, KEY) == name

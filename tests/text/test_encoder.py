@@ -1,13 +1,17 @@
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
+from closure import ROOT
 from transformers import RobertaConfig, RobertaModel
 
 from erc_core.errors import ErcError
 from erc_core.params.backbones import PretrainedTextEncoder, TextEncoderFromConfig
-from erc_core.text.encoder import FrozenTextEncoder, load_text_encoder, make_text_encoder
+from erc_core.text.encoder import FrozenTextEncoder, load_text_encoder, make_text_encoder, save_text_encoder
 
 KEY = "backbones.tiny.text_encoder"
 CPU = torch.device("cpu")
@@ -121,7 +125,7 @@ def test_layers_after_the_one_to_read_are_not_built(encoder):
 
 
 def test_a_saved_encoder_gives_the_same(tmp_path, encoder, capfd):
-    encoder.model.save_pretrained(tmp_path)
+    save_text_encoder(encoder.model, tmp_path)
     capfd.readouterr()
     state = torch.get_rng_state()
     loaded = FrozenTextEncoder(load_text_encoder(tmp_path), CPU)
@@ -132,10 +136,39 @@ def test_a_saved_encoder_gives_the_same(tmp_path, encoder, capfd):
         assert np.array_equal(one, other)
 
 
+def test_a_saved_encoder_names_no_version(tmp_path, encoder):
+    """Training depends on these bytes: a new version of transformers alone would train everything anew."""
+    save_text_encoder(encoder.model, tmp_path)
+    assert "version" not in (tmp_path / "config.json").read_text(encoding="utf-8")
+
+
+BYTES = """
+import sys
+import test_encoder as case
+encoder = case.FrozenTextEncoder(case.made(), case.CPU, exact=True)
+sys.stdout.buffer.write(b"".join(part.tobytes() for part in encoder(case.utterances(*range(20, 320)), 64)))
+"""
+
+
+@pytest.mark.slow
+def test_an_exact_encoder_does_not_depend_on_the_instructions_that_the_cpu_has():
+    """With AVX2 at most, and MKL's oldest code: in float32 hundreds of values differ."""
+    old = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "COMPATIBLE", "ONEDNN_MAX_CPU_ISA": "SSE41"}
+    paths = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/text")])}
+    made = [
+        subprocess.run(
+            [sys.executable, "-c", BYTES], env=os.environ | paths | more, capture_output=True, check=True
+        ).stdout
+        for more in ({}, old)
+    ]
+    assert len(made[0]) > 100_000
+    assert made[0] == made[1]
+
+
 def test_a_saved_encoder_that_is_missing_or_damaged_is_told(tmp_path, encoder):
     with pytest.raises(ErcError, match="holds no encoder; the stage embed makes it"):
         load_text_encoder(tmp_path / "none")
-    encoder.model.save_pretrained(tmp_path)
+    save_text_encoder(encoder.model, tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"x" * 50)
     with pytest.raises(ErcError, match=r"damaged .*run `dvc repro`") as caught:
         load_text_encoder(tmp_path)

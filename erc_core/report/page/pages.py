@@ -22,6 +22,7 @@ from erc_core.report.study.files import write_tables
 from erc_core.report.study.sections import sweeps
 from erc_core.report.study.tables import StudyTable
 from erc_core.run.atomic import atomic_file
+from erc_core.run.baseline import changed_params
 
 Studies = Mapping[str, Sequence[StudyTable]]  # the tables of each dataset's study, none if it runs nothing
 
@@ -98,7 +99,7 @@ def make_document(
         warning = f"{name} is synthetic speech by eSpeak NG; its scores say nothing about people."
     return Document(
         title=params.report.title,
-        introduction=introduction,
+        introduction=" ".join(filter(None, [changed_params(), introduction])),
         parts=[
             *(
                 group_part(group, _members(params, group, contents), studies[group], drawn[group], params.evaluate)
