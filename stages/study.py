@@ -95,7 +95,7 @@ def main(params: Params, dataset: str, variant: str) -> None:
         seconds = sum(run.seconds for run in of_point.runs)
         trained = f"test W-F1 {scores} ({len(of_point.runs)} seeds, {seconds:.1f} s of training)"
         same = "the full model, trained as variant full" if of_point.same_as_full else trained
-        reason = f"left out: it reads {of_point.left_out}" if of_point.left_out else same
+        reason = f"left out for want of {of_point.left_out}" if of_point.left_out else same
         print(f"study {dataset} {variant} {of_point.point}: {reason}")
 
 

@@ -120,9 +120,9 @@ class FeatureSet:
     def lacking(self, modality: str) -> str | None:
         """Return in words what a model of this modality would learn nothing of; None if the corpus has all that it reads."""
         if "A" in modality and not self.has_speech:
-            return "speech, and no training utterance has a usable clip"
+            return "speech: no training utterance has a usable clip"
         if "T" in modality and not self.has_text:
-            return "text, and no training utterance has any"
+            return "text: no training utterance has any"
         return None
 
     @property

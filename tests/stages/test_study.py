@@ -90,8 +90,7 @@ def test_points_whose_modality_the_corpus_lacks_are_left_out_with_the_reason(mak
         assert points[trained].left_out is None
         assert set(read_predictions("made_up", "own")["point"]) == {trained}
         assert (
-            f"study made_up own T+A: left out: it reads {named}, and no training utterance has"
-            in capsys.readouterr().out
+            f"study made_up own T+A: left out for want of {named}: no training utterance has" in capsys.readouterr().out
         )
         (full,) = read_results("made_up", "full").points
         assert full.left_out.startswith(named)
