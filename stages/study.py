@@ -12,7 +12,6 @@ from typing import Any
 import polars as pl
 import torch
 
-from erc_core.errors import ErcError
 from erc_core.inference.dialogues import DialogueFeatures
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import resolve_precision
@@ -21,7 +20,7 @@ from erc_core.params.peers import PeerParams
 from erc_core.params.schema import Params, deciding, dump
 from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
-from erc_core.run.paths import data_folder, raw_folder
+from erc_core.run.paths import data_folder
 from erc_core.run.pools import worker_count
 from erc_core.run.progress import progress
 from erc_core.run.provenance import commit, versions
@@ -37,7 +36,7 @@ SECTIONS = ("audio", "mel", "text")
 
 
 def main(params: Params, dataset: str, variant: str) -> None:
-    """Train what the variant asks for, and write its scores, costs and predictions."""
+    """Train what the variant asks for and the corpus has the modalities of, and write scores, costs and predictions."""
     folder = data_folder(dataset)
     quiet_transformers()
     device = pick_device(params)
@@ -45,13 +44,11 @@ def main(params: Params, dataset: str, variant: str) -> None:
     settings = settings_of(params, variant)
     labels = labels_of(read_utterances(folder))
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
-        if not features.has_speech and any("A" in point.configuration.model.modality for point in points):
-            raise ErcError(
-                f"{dataset}: study variant {variant!r} needs speech, but no training utterance has a usable clip; take it out "
-                f"of study.run, or put the clips under {raw_folder(dataset, params.ingest[dataset])}"
-            )
+        left_out = {point.label: features.lacking(point.configuration.model.modality) for point in points}
         corpus = Corpus(features, DialogueFeatures(features) if settings else None, labels)
-        trainings = [(point, seed) for point in points if not point.is_base for seed in seeds]
+        trainings = [
+            (point, seed) for point in points if not (point.is_base or left_out[point.label]) for seed in seeds
+        ]
         keys = run_keys(
             features.files, (_decides(params, variant, *training, settings, device) for training in trainings)
         )
@@ -84,7 +81,10 @@ def main(params: Params, dataset: str, variant: str) -> None:
             commit=commit(),
             versions=versions(),
             splits={split: len(features.split(split)) for split in SPLITS},
-            points=[_results(point, [outcome for of, outcome in outcomes if of is point]) for point in points],
+            points=[
+                _results(point, [outcome for of, outcome in outcomes if of is point], left_out[point.label])
+                for point in points
+            ],
         )
     tables = [_predictions(point, outcome, utterances, labels) for point, outcome in outcomes]
     write_results(results, pl.concat(tables) if tables else pl.DataFrame())
@@ -94,8 +94,9 @@ def main(params: Params, dataset: str, variant: str) -> None:
         scores = ", ".join(f"{100 * run.wf1:.1f}" for run in of_point.runs)
         seconds = sum(run.seconds for run in of_point.runs)
         trained = f"test W-F1 {scores} ({len(of_point.runs)} seeds, {seconds:.1f} s of training)"
-        same = "the full model, trained as variant full"
-        print(f"study {dataset} {variant} {of_point.point}: {same if of_point.same_as_full else trained}")
+        same = "the full model, trained as variant full" if of_point.same_as_full else trained
+        reason = f"left out for want of {of_point.left_out}" if of_point.left_out else same
+        print(f"study {dataset} {variant} {of_point.point}: {reason}")
 
 
 def describe_weights(name: str, backbone: BackboneParams) -> str:
@@ -119,12 +120,13 @@ def _decides(
     }
 
 
-def _results(point: Point, outcomes: list[Outcome]) -> PointResults:
+def _results(point: Point, outcomes: list[Outcome], left_out: str | None) -> PointResults:
     first = outcomes[0] if outcomes else None
     return PointResults(
         point=point.label,
         changes=dict(point.changes),
         same_as_full=point.is_base,
+        left_out=left_out,
         parameters=first.parameters if first else None,
         trained_parameters=first.trained_parameters if first else None,
         latency_ms=min((outcome.latency_ms for outcome in outcomes), default=None),

@@ -48,11 +48,14 @@ def main(params: Params, dataset: str) -> None:
         copies=processes.local_count,
         everywhere=processes.everywhere,
     ) as features:
-        if "A" in params.model.modality and not features.has_speech:
-            raise ErcError(
-                f"{dataset}: model.modality = {params.model.modality!r} needs speech, but no training utterance has a usable "
-                f"clip (see data/{dataset}/clips.parquet); use -S model.modality=T, or put the clips under {raw_folder(dataset, params.ingest[dataset])}"
+        if lacking := features.lacking(params.model.modality):
+            raw = raw_folder(dataset, params.ingest[dataset])
+            remedy = (
+                f"(see data/{dataset}/clips.parquet); use -S model.modality=T, or put the clips under {raw}"
+                if features.has_text
+                else f"(see data/{dataset}/utterances.parquet); use -S model.modality=A"
             )
+            raise ErcError(f"{dataset}: model.modality = {params.model.modality!r} needs {lacking} {remedy}")
         task = make_task(params, labels, features, settings, device, processes)
         parameters, trained_parameters = count_parameters(task.model)
         machine = (f"{processes.count} processes, each on " if processes.count > 1 else "") + describe_device(device)

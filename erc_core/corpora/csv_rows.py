@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ class CsvRow:
     number: int  # as a spreadsheet shows it: cells may run over several lines
     line: int  # where it begins in the file, from 1
     cells: list[str]
+    source: str = field(default="", compare=False, repr=False)  # its lines, as the file has them
 
     @property
     def is_blank(self) -> bool:
@@ -57,7 +58,7 @@ def parse_csv(text: str, *, longest_cell: int, **layout: Any) -> CsvTable:
     limit = csv.field_size_limit(longest_cell)  # of the whole process, so it is put back
     try:
         for cells in reader:
-            rows.append(CsvRow(len(rows) + 1, line, cells))
+            rows.append(CsvRow(len(rows) + 1, line, cells, "".join(lines[line - 1 : reader.line_num])))
             line = reader.line_num + 1
     except csv.Error as error:
         damage = str(error)

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Self
 import polars as pl
 from pydantic import Field, FiniteFloat, model_validator
 
-from erc_core.run.atomic import atomic_file, write_json
+from erc_core.run.atomic import write_json
 from erc_core.run.paths import results_file
 from erc_core.store.records import Record
-from erc_core.store.tables import read_csv
+from erc_core.store.tables import read_csv, write_csv
 from erc_core.store.utterances import SPLITS
 
 STAGE = "evaluate"
@@ -165,5 +165,4 @@ def read_predictions(folder: Path, labels: list[str]) -> pl.DataFrame:
 
 
 def _write_csv(table: pl.DataFrame, target: Path) -> None:
-    with atomic_file(target) as partial:
-        table.with_columns(pl.selectors.float().round(DECIMALS)).write_csv(partial)
+    write_csv(table.with_columns(pl.selectors.float().round(DECIMALS)), target)

@@ -113,6 +113,19 @@ class FeatureSet:
         return bool(self.mel.lengths[self.split("train")].any())
 
     @property
+    def has_text(self) -> bool:
+        """Whether a training utterance has words."""
+        return bool((self.utterances[self.split("train")]["text"].fill_null("").str.strip_chars() != "").any())
+
+    def lacking(self, modality: str) -> str | None:
+        """Return in words what a model of this modality would learn nothing of; None if the corpus has all that it reads."""
+        if "A" in modality and not self.has_speech:
+            return "speech: no training utterance has a usable clip"
+        if "T" in modality and not self.has_text:
+            return "text: no training utterance has any"
+        return None
+
+    @property
     def mel_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The train split's mean and standard deviation per mel bin, (M,) each."""
         attributes = self.mel.reader.attributes

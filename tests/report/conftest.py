@@ -93,7 +93,8 @@ def write_inputs(params: Params) -> Callable[..., None]:
         dataset: str = "demo",
         *,
         n_dialogues: int = 8,
-        gold_labels: list[str] = LABELS,
+        labels: list[str] = LABELS,
+        gold_labels: list[str] | None = None,
         texts: list[str] = ["Are you sure?"],  # noqa: B006
         all_right: bool = False,
         history: dict[str, Any] | None = None,
@@ -101,12 +102,13 @@ def write_inputs(params: Params) -> Callable[..., None]:
         **results: Any,
     ) -> None:
         rng = np.random.default_rng(0)
+        golds = gold_labels or labels
         rows = []
         for i in range(6 * n_dialogues):
-            gold = gold_labels[int(rng.integers(len(gold_labels)))]
-            p = rng.dirichlet(np.ones(len(LABELS)))
+            gold = golds[int(rng.integers(len(golds)))]
+            p = rng.dirichlet(np.ones(len(labels)))
             if all_right or rng.random() < 0.5:
-                p[LABELS.index(gold)] += 2
+                p[labels.index(gold)] += 2
             p /= p.sum()
             rows.append(
                 {
@@ -116,20 +118,20 @@ def write_inputs(params: Params) -> Callable[..., None]:
                     "speaker": "Monica",
                     "text": texts[i % len(texts)],
                     "emotion": gold,
-                    "predicted": LABELS[int(p.argmax())],
+                    "predicted": labels[int(p.argmax())],
                     "confidence": float(p.max()),
                 }
-                | {f"p_{label}": float(x) for label, x in zip(LABELS, p, strict=True)}
+                | {f"p_{label}": float(x) for label, x in zip(labels, p, strict=True)}
             )
         table = pl.DataFrame(rows)
         folder = root / "reports" / dataset
-        evaluate_predictions(table, LABELS, params.evaluate, folder)
+        evaluate_predictions(table, labels, params.evaluate, folder)
         epochs = [1, 2, 3]
         columns = ["lr", "train_loss", "train_erc", "train_icl", "val_loss", "val_acc", "val_wf1"]
         curve = {"epoch": epochs} | {name: [0.3, 0.4, 0.35] for name in columns} | (history or {})
         pl.DataFrame(curve).write_csv(folder / "history.csv")
         test = dict(Counter(table["emotion"]))
-        train = {label: 40 // (i + 1) for i, label in enumerate(LABELS)}
+        train = {label: 40 // (i + 1) for i, label in enumerate(labels)}
         split = {"dialogues": n_dialogues, "speakers": 3, "hours": 0.0512}
         TrainingRecord(
             seed=7, best_epoch=2, epochs=3, val_acc=0.5, val_wf1=0.4, parameters=412345, trained_parameters=400000,
@@ -139,7 +141,7 @@ def write_inputs(params: Params) -> Callable[..., None]:
         content = {
             "dataset": dataset,
             "synthetic": True,
-            "labels": LABELS,
+            "labels": labels,
             "modality": "T+A",
             "backbone": "tiny",
             "splits": {

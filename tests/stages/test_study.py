@@ -1,7 +1,8 @@
+from typing import Any
+
 import polars as pl
 import pytest
 
-from erc_core.errors import ErcError
 from erc_core.run.scratch import scratch_folder
 from erc_core.study.results import read_predictions, read_results
 from stages import study
@@ -17,16 +18,20 @@ def make(corpus, make_params, tmp_path, monkeypatch):
     monkeypatch.setenv("ERC_SCRATCH", str(tmp_path / "scratch"))
     monkeypatch.chdir(tmp_path)
     ingest = {"made_up": {"format": "meld"}}
-    own = {"study__base__jfm__n_blocks": 1, "study__seeds": 2, "study__run": ["own"], "parallel__workers": 2}
+    own: dict[str, Any] = {
+        "study__base__jfm__n_blocks": 1,
+        "study__seeds": 2,
+        "study__run": ["own"],
+        "parallel__workers": 2,
+    }
     variants = {"full": {"points": {"T+A": {}}}, "own": {"points": POINTS}}
     return lambda **changes: make_params(
         datasets=["made_up"],
         ingest=ingest,
         groups={},
         train__epochs=1,
-        study__variants=variants,
         study__tables={},
-        **own | changes,
+        **{"study__variants": variants} | own | changes,
     )
 
 
@@ -71,7 +76,21 @@ def test_the_longest_trainings_start_first(make, monkeypatch):
     assert stopped.value.args == ([3, 2, 1, 0], 2)
 
 
-def test_a_variant_that_needs_speech_is_refused_where_there_is_none(make, monkeypatch):
-    monkeypatch.setattr(study.FeatureSet, "has_speech", False)
-    with pytest.raises(ErcError, match="study variant 'own' needs speech, but no training utterance has a usable clip"):
-        main(make(), "made_up", "own")
+def test_points_whose_modality_the_corpus_lacks_are_left_out_with_the_reason(make, monkeypatch, capsys):
+    own = {"points": {"T": {"model.modality": "T"}, "A": {"model.modality": "A"}, "T+A": {}}}
+    params = make(study__variants={"full": {"points": {"T+A": {}}}, "own": own}, study__seeds=1)
+    for absent, named, trained in (("has_speech", "speech", "T"), ("has_text", "text", "A")):
+        with monkeypatch.context() as patch:
+            patch.setattr(study.FeatureSet, absent, False)
+            main(params, "made_up", "own")
+            main(params, "made_up", "full")
+        points = {point.point: point for point in read_results("made_up", "own").points}
+        assert [label for label, point in points.items() if point.runs] == [trained]
+        assert all(point.left_out.startswith(named) for label, point in points.items() if label != trained)
+        assert points[trained].left_out is None
+        assert set(read_predictions("made_up", "own")["point"]) == {trained}
+        assert (
+            f"study made_up own T+A: left out for want of {named}: no training utterance has" in capsys.readouterr().out
+        )
+        (full,) = read_results("made_up", "full").points
+        assert full.left_out.startswith(named)

@@ -9,8 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from erc_core.corpora.csv_rows import parse_csv, read_bytes
+from erc_core.corpora.csv_rows import read_bytes
 from erc_core.corpora.table.issues import HEADER_ROW, Findings, listed, quoted
+from erc_core.corpora.table.quotes import judge_quotes, parse_table
 from erc_core.corpora.text_repair import UTF16_MARKS, decode, mend
 from erc_core.errors import ErcError
 
@@ -61,14 +62,17 @@ def _read_text(path: Path, content: bytes, suffix: str, findings: Findings) -> R
     delimiter = "\t" if suffix == ".tsv" or ("," not in first and "\t" in first) else ","
     if suffix == ".csv" and "," not in first and ";" in first:
         delimiter = ";"  # what spreadsheets write where the comma is the decimal sign
-    table = parse_csv(text, longest_cell=LONGEST_CELL, delimiter=delimiter, skipinitialspace=True)
+    table, layout = parse_table(text, LONGEST_CELL, delimiter)
     header, width = table.header, len(table.header)
     if table.damaged:
         findings.refuse(table.damage, table.damaged.number)
     if not header:
         raise ErcError(findings.problems[0][1] if findings.problems else f"{path}: the file is empty")
     rows = []
-    for row in table.rows:
+    for read in table.rows:
+        row = judge_quotes(read, width, layout, findings)
+        if row is None:
+            continue
         cells = [""] * width if row.is_blank else row.cells  # a blank line is a blank row, of any width
         if len(cells) >= width and not any(map(str.strip, cells[width:])):
             rows.append((row.number, dict(zip(header, cells, strict=False))))

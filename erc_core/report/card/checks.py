@@ -11,7 +11,11 @@ from erc_core.report.page.formats import count, percent, plural
 from erc_core.store.utterances import SPLITS
 
 NAMES_SHOWN = 10
+# of a score over so few speakers, 95% bootstrap intervals that resample them hold the truth in 51% (2), 80% (4), 90% (10)
+FEW_SPEAKERS = 10
 NAME_WIDTH = 60  # characters of a name that comes from the corpus
+REPEATED = 0.25  # share of a split whose texts are in train: of MELD's test split, full of short words, it is less
+COMMON = 0.9  # share of utterances from which texts that occur with every emotion say that text tells nothing
 SMALL_CLASS = 10  # utterances in train
 FEW_SILENT = 0.05  # share of a split; of MELD as published it is 0.1%, of an archive unpacked in part far more
 FEWEST_SILENT = 5  # utterances: in a small corpus a single clip is more than the share
@@ -59,6 +63,7 @@ def run_checks(source: CardSource) -> CheckResults:
     outcomes = {
         "No dialogue is in two splits": _dialogues(table),
         "Speakers in more than one split": _speakers(table, ingest),
+        f"The test split has {FEW_SPEAKERS} speakers or more": _test_speakers(table, ingest),
         "No text-and-audio pair is in two splits": _pairs(table, pairs),
         "No audio is in two splits, whatever its text": _same_audio(table, same_audio, audio_only),
     }
@@ -66,12 +71,19 @@ def run_checks(source: CardSource) -> CheckResults:
         outcomes["No sentence of a script is both in train and in test or dev"] = _scripts(table)
     outcomes |= {
         "Utterances without audio whose text is also in another split": _texts_without_audio(table),
+        "Utterances of dev and test whose text is also in train": _texts_of_train(table),
+        "Texts that occur with every emotion": _texts_of_all_emotions(table),
         "Every class is in every split": _classes_in_splits(table),
         f"Every class of train has {SMALL_CLASS} utterances or more": _small_classes(table),
         "Every utterance has text or audio": _content(table),
         f"In every split all but {FEW_SILENT:.0%} of the utterances have audio that can be used": _audio(table),
     }
     return CheckResults(outcomes, pairs + audio_only)
+
+
+def stand_alone(table: pl.DataFrame) -> bool:
+    """Return whether no dialogue has two utterances, so that there are none to speak of."""
+    return len(table) > 1 and table["dialogue_id"].n_unique() == len(table)
 
 
 def names_in_words(names: list[str]) -> str:
@@ -93,6 +105,8 @@ def _in_several_splits(table: pl.DataFrame, column: str) -> list[str]:
 def _dialogues(table: pl.DataFrame) -> Outcome:
     spread = _in_several_splits(table, "dialogue_id")
     if not spread:
+        if stand_alone(table):
+            return Outcome("not applicable", "the corpus names no dialogues: every utterance stands alone")
         return Outcome("pass", f"each of {plural(table['dialogue_id'].n_unique(), 'dialogue')} is in one split")
     words = f"{plural(len(spread), 'dialogue')} in more than one split: {names_in_words(spread)}"
     return Outcome("fail", words, (words,))
@@ -120,6 +134,21 @@ def _speakers(table: pl.DataFrame, ingest: dict[str, Any]) -> Outcome:
             "The split is not by speaker, as in MELD: scores are about speakers that training or validation has heard."
         )
     return Outcome("information", f"{words}. {what}")
+
+
+def _test_speakers(table: pl.DataFrame, ingest: dict[str, Any]) -> Outcome:
+    """Count the speakers of a test split that is made of whole speakers: they are what its scores are a sample of."""
+    n = _of(table, "test")["speaker"].drop_nulls().n_unique()
+    if not n:
+        return Outcome("not applicable", "the corpus names no speakers there")
+    by_speaker = ingest.get("split_by") == "speaker" or stand_alone(table)
+    if not by_speaker or _in_several_splits(_of(table, "train", "test"), "speaker"):
+        return Outcome("not applicable", f"{plural(n, 'speaker')}, and the split is not by speaker")
+    if n >= FEW_SPEAKERS:
+        return Outcome("pass", plural(n, "speaker"))
+    words = f"the test split has {plural(n, 'speaker')}, none of them in train"
+    told = "intervals resample utterances or dialogues, and do not tell how far scores depend on who speaks"
+    return Outcome("warning", words, (f"{words}: {told}",))
 
 
 def _groups(table: pl.DataFrame, by: list[str], kind: Literal["text and audio", "audio only"]) -> list[Duplicates]:
@@ -188,6 +217,46 @@ def _texts_without_audio(table: pl.DataFrame) -> Outcome:
     n = len(silent.filter(pl.col("text_hash").is_in(_in_several_splits(table, "text_hash"))))
     words = f"{count(n)} of {plural(len(silent), 'utterance')}, compared by text only"
     return Outcome("information", words + ("; short texts repeat in conversation" if n else ""))
+
+
+def _texts_of_train(table: pl.DataFrame) -> Outcome:
+    """Count the normalised texts, whatever their audio: much of a split may be sentences that training has seen."""
+    if not table["text_hash"].count():
+        return Outcome("not applicable", "no utterance has text")
+    seen = _of(table, "train")["text_hash"].drop_nulls().unique().implode()
+    words, most = [], 0.0
+    for split in ("dev", "test"):
+        texts = _of(table, split)["text_hash"].drop_nulls()
+        n = int(texts.is_in(seen).sum())
+        most = max(most, n / max(1, len(texts)))
+        words.append(f"{count(n)} of {plural(len(texts), 'utterance')} of {split} ({percent(n / max(1, len(texts)))})")
+    told = " and ".join(words)
+    if most <= REPEATED:
+        return Outcome("information" if most else "pass", told)
+    return Outcome("warning", told, (f"{told} have a text that is also in train: scores are not about new sentences",))
+
+
+def _texts_of_all_emotions(table: pl.DataFrame) -> Outcome:
+    """Look for texts from which no emotion can be told, as in corpora in which actors read the same sentences."""
+    texts = table.drop_nulls("text_hash")
+    n_emotions = table["emotion"].n_unique()
+    if texts.is_empty() or n_emotions < 2:
+        return Outcome("not applicable", "no utterance has text" if texts.is_empty() else "there is one emotion")
+    by_text = texts.group_by("text_hash").agg(
+        pl.len(), kinds=pl.col("emotion").n_unique(), most=pl.col("emotion").unique_counts().max()
+    )
+    common = by_text.filter(pl.col("kinds") == n_emotions)
+    n = int(common["len"].sum())
+    words = f"{plural(len(common), 'text')}, of {count(n)} of {plural(len(texts), 'utterance')}"
+    if n < COMMON * len(texts):
+        return Outcome("information" if n else "pass", words)
+    most = texts.group_by("emotion").len()["len"]
+    guessed, usual = (float(right.to_numpy().sum()) / len(texts) for right in (by_text["most"], most.sort().tail(1)))
+    warning = (
+        f"text tells little or nothing about the emotion: {words}, each occur with every one of {count(n_emotions)} emotions. "
+        f"Guessing the most frequent emotion of each text is right in {percent(guessed)}, the most frequent of all in {percent(usual)}"
+    )
+    return Outcome("warning", words, (warning,))
 
 
 def _classes_in_splits(table: pl.DataFrame) -> Outcome:

@@ -7,8 +7,8 @@ import polars as pl
 from erc_core.report.card.source import CardSource
 from erc_core.report.page.clean import clean
 from erc_core.report.page.formats import plural
-from erc_core.run.atomic import atomic_file
 from erc_core.store.clips import ClipStatus
+from erc_core.store.tables import write_csv
 from erc_core.store.utterances import SPLITS
 
 SCHEMA = pl.Schema(
@@ -60,5 +60,4 @@ def _has_no_clips(split: pl.DataFrame) -> bool:
 
 def write_issues(issues: pl.DataFrame, folder: Path) -> None:
     """Write folder/data_issues.csv; without issues it has its head only."""
-    with atomic_file(folder / ISSUES_FILE) as partial:
-        issues.write_csv(partial)
+    write_csv(issues, folder / ISSUES_FILE)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from erc_core.report.card.checks import NAME_WIDTH, CheckResults
+from erc_core.report.card.checks import NAME_WIDTH, CheckResults, stand_alone
 from erc_core.report.card.issues import ISSUES_FILE
 from erc_core.report.card.source import CardSource
 from erc_core.report.page.clean import shorten
@@ -71,7 +71,7 @@ def _sizes(table: pl.DataFrame) -> list[Block]:
                 count(len(rows)),
                 count(rows["text_hash"].count()),
                 count(rows["audio_hash"].count()),
-                count(rows["dialogue_id"].drop_nulls().n_unique()),
+                MISSING if stand_alone(table) else count(rows["dialogue_id"].drop_nulls().n_unique()),
                 count(rows["speaker"].drop_nulls().n_unique()) if rows["speaker"].count() else MISSING,
                 f"{rows['seconds'].sum() / 3600:,.2f}",
                 f"{rows['used_seconds'].sum() / 3600:,.2f}",

@@ -23,6 +23,7 @@ from erc_core.report.study.sections import sweeps
 from erc_core.report.study.tables import StudyTable
 from erc_core.run.atomic import atomic_file
 from erc_core.run.baseline import changed_params
+from erc_core.store.tables import write_csv
 
 Studies = Mapping[str, Sequence[StudyTable]]  # the tables of each dataset's study, none if it runs nothing
 
@@ -40,8 +41,7 @@ def write_report(params: Params, contents: list[DatasetContent], studies: Studie
     document = make_document(params, contents, studies, drawn)
     write_tables([table for study in studies.values() for table in study], params.evaluate, folder / "tables")
     for group in params.shown_groups:
-        with atomic_file(folder / "tables" / f"{group}_scores.csv") as partial:
-            group_scores(_members(params, group, contents)).write_csv(partial)
+        write_csv(group_scores(_members(params, group, contents)), folder / "tables" / f"{group}_scores.csv")
     for name, text in (("index.html", render_html(document)), ("index.md", render_markdown(document))):
         with atomic_file(folder / name) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")

@@ -15,6 +15,7 @@ from erc_core.report.study.columns import row_values
 from erc_core.report.study.tables import StudyTable
 from erc_core.report.study.text import shown_tables
 from erc_core.run.atomic import atomic_file, atomic_folder
+from erc_core.store.tables import write_csv
 
 
 def write_tables(tables: Sequence[StudyTable], evaluate: EvaluateParams, folder: Path) -> None:
@@ -24,8 +25,7 @@ def write_tables(tables: Sequence[StudyTable], evaluate: EvaluateParams, folder:
             if table.is_empty:
                 continue
             name = f"{table.dataset}_{table.name}"
-            with atomic_file(partial / f"{name}.csv") as file:
-                csv_table(table).write_csv(file)
+            write_csv(csv_table(table), partial / f"{name}.csv")
             with atomic_file(partial / f"{name}.tex") as file:
                 file.write_text(latex(table, evaluate), encoding="utf-8", newline="\n")
 

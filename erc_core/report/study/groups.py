@@ -69,6 +69,7 @@ def _pool_point(points: Sequence[PointResults]) -> PointResults:
     return points[0].model_copy(
         update={
             "latency_ms": fmean(latencies) if latencies else None,
+            "left_out": next((point.left_out for point in points if point.left_out), None),
             "runs": [_pool_runs([runs[seed] for runs in by_seed]) for seed in seeds],
         }
     )

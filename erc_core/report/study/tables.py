@@ -164,6 +164,8 @@ def _of_point(source: StudySource, variant: str, label: str) -> Side | str:
     point = next((point for point in results.points if point.point == label), None)
     if point is None:
         return "without results of this value"
+    if point.left_out:
+        return f"left out for want of {point.left_out}"
     if not point.runs and not point.same_as_full:
         return "without a finished training"
     return Side(results, point, source.predictions)

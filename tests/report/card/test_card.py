@@ -406,3 +406,40 @@ def test_files_that_do_not_fit_together_or_are_damaged_are_told(corpus):
     corpus.write()
     with pytest.raises(ErcError, match=r"clips\.parquet"):
         main(corpus.params, corpus.dataset)
+
+
+def test_texts_that_say_nothing_and_a_few_speakers_are_warned_of(corpus, capsys):
+    corpus.ingest = {"format": "table", "split_by": "speaker"}
+    for split in ("train", "train", "dev", "test", "test"):
+        for n in range(40):
+            row = {
+                "emotion": ("joy", "fear")[n % 2],
+                "dialogue_id": f"d{len(corpus.rows)}",
+                "speaker": f"{split} {n % 2}",
+            }
+            corpus.add(split, text=f"Sentence {n // 2}" + "." * (n // 20), audio=len(corpus.rows), **row)
+    card = corpus.card()
+    told = "40 of 40 utterances of dev (100.0%) and 80 of 80 utterances of test (100.0%)"
+    assert check(card, "Utterances of dev and test") == ["warning", told]
+    assert check(card, "Texts that occur") == ["warning", "20 texts, of 200 of 200 utterances"]
+    assert check(card, "The test split has")[0] == "warning"
+    assert check(card, "No dialogue is") == [
+        "not applicable",
+        "the corpus names no dialogues: every utterance stands alone",
+    ]
+    assert {row[4] for row in table(card, "Split")} == {"–"}
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("3 warnings")
+    assert f"card mine: {told} have a text that is also in train: scores are not about new sentences" in lines
+    assert "right in 50.0%, the most frequent of all in 50.0%" in lines[-1]
+    assert any("the test split has 2 speakers, none of them in train" in line for line in lines)
+
+
+def test_short_words_that_repeat_are_no_warning(corpus):
+    corpus.fill()
+    corpus.add("train", text="Yeah", audio=1)
+    corpus.add("test", text="yeah ", audio=2)
+    card = corpus.card()
+    told = "0 of 8 utterances of dev (0.0%) and 1 of 9 utterances of test (11.1%)"
+    assert check(card, "Utterances of dev and test") == ["information", told]
+    assert "Warnings" not in sections(card)

@@ -35,3 +35,22 @@ def test_without_a_study_there_is_a_report_and_an_empty_folder_of_tables(project
     main(params.model_copy(update={"study": study_params(run=[])}))
     assert list((project / "reports/tables").iterdir()) == []
     assert "study.run in params.yaml is empty" in (project / "reports/index.html").read_text("utf-8")
+
+
+HOSTILE = ['so "glad"', '"quoted"', "joy, surprise", "don't", "two\nlines", "😀 happy 🎉", "=cmd|' /C calc'!A0", "x" * 300,
+           "</style><script>alert(1)</script>", "</td>|$\\input{x}$`_*"]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # no font has every emoji
+def test_a_label_may_hold_anything(tmp_path, write_inputs, params, monkeypatch):
+    write_inputs(tmp_path, labels=HOSTILE, n_dialogues=12)
+    study = study_params(run=["full", "without_icl"])
+    write_study(tmp_path, study, labels=HOSTILE, n_dialogues=6)
+    monkeypatch.chdir(tmp_path)
+    main(params.model_copy(update={"study": study}))
+    page = (tmp_path / "reports/index.html").read_text("utf-8")
+    assert all(
+        shown in page for shown in ("so &#34;glad&#34;", "joy, surprise", "don&#39;t", "😀 happy 🎉", "two lines")
+    )
+    assert "<script" not in page
+    assert pl.read_csv(tmp_path / "reports/tables/demo_ablation.csv")["missing"].to_list()[0] is None

@@ -320,3 +320,24 @@ def test_where_the_numbers_come_from(tables, tmp_path):
     assert origin.devices == ("CPU: AMD EPYC, 1 threads", "NVIDIA H100")
     assert origin.commits == ("0123456789ab", "not recorded")
     assert origin.precisions == ("float32",)
+
+
+def test_points_that_the_corpus_has_no_modality_for_are_rows_with_that_reason(tmp_path, tables):
+    study = study_params(run=SMALL)
+    write_study(tmp_path, study, n_dialogues=6)
+    reason = "speech: no training utterance has a usable clip"
+    for variant in study.run:
+        path = tmp_path / "data/study/demo" / variant / "results.json"
+        points = json.loads(path.read_text("utf-8"))["points"]
+        for point in points:
+            if point["point"] != "T":
+                point |= {"left_out": reason, "runs": [], "parameters": None, "latency_ms": None}
+        change(tmp_path, variant, points=points)
+    made = tables(study, root=tmp_path)
+    comparison = rows_of(made["comparison"])
+    assert {key for key, row in comparison.items() if row.scores} == {
+        ("T", label) for label in ("SCFA", "MultiEMO", "JFM")
+    }
+    assert {row.missing for row in comparison.values()} == {None, f"left out for want of {reason}"}
+    assert all(made[name].is_empty for name in ("ablation", "n_blocks"))
+    assert rows_of(made["ablation"])["", "Full model"].missing == f"left out for want of {reason}"
