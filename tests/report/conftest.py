@@ -45,7 +45,19 @@ def placeholders() -> dict[str, Drawn]:
     """Return what stands for figures where a test is about the text around them."""
     return {
         name: Drawn(f"figures/demo/{name}.png", "data:image/svg+xml;base64,", 7.0, 3.0)
-        for name in ("confusion", "confusion_shared", "learning", "classes", "per_class", "n_blocks", "joint_len")
+        for name in (
+            "confusion",
+            "confusion_percent",
+            "confusion_shared",
+            "losses",
+            "learning",
+            "classes",
+            "per_class",
+            "n_blocks",
+            "joint_len",
+            *(f"{table}.training" for table in ("ablation", "fusion", "n_blocks", "joint_len", "switches")),
+            *(f"comparison.training.{i}" for i in (1, 2, 3)),
+        )
     }
 
 
@@ -69,7 +81,13 @@ def make_study(params: Params) -> Callable[..., list[StudyTable]]:
             results = {name: read_results(dataset, name) for name in study.run}
             return make_tables(
                 StudySource(
-                    dataset, "meld", study, params.evaluate, results, lambda name: read_predictions(dataset, name)
+                    dataset,
+                    "meld",
+                    dataset == "demo",
+                    study,
+                    params.evaluate,
+                    results,
+                    lambda name: read_predictions(dataset, name),
                 )
             )
 

@@ -33,7 +33,9 @@ def tables(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         results = {name: read_results("meld", name) for name in run}
-        source = StudySource("meld", "meld", study, EVALUATE, results, lambda name: read_predictions("meld", name))
+        source = StudySource(
+            "meld", "meld", False, study, EVALUATE, results, lambda name: read_predictions("meld", name)
+        )
         return {table.name: table for table in make_tables(source)}
 
 
@@ -132,12 +134,12 @@ def test_latex_says_what_the_table_says(tables):
     assert line.split(" & ")[3] == f"$-${-100 * difference.mean:.2f}"
     assert line.split(" & ")[4] == "$-$5.64"
     assert "not in study.run" in text
-    assert r"w/o v\_j & -- & -- & --" in text
+    assert "w/o $v_j$ & -- & -- & --" in text
     assert r"\multicolumn{3}{l}{\textit{T (text)}}" not in text
 
 
 def test_every_special_character_is_escape_latex():
-    assert escape_latex("50% of a_b & $5 #1 {x}") == r"50\% of a\_b \& \$5 \#1 \{x\}"
+    assert escape_latex("50% of ab_c & $5 #1 {x}") == r"50\% of ab\_c \& \$5 \#1 \{x\}"
     assert escape_latex("~^\\") == r"\textasciitilde{}\textasciicircum{}\textbackslash{}"
     assert escape_latex("−1 ± 2 – “q”") == r"$-$1 $\pm$ 2 -- ``q''"
 

@@ -55,7 +55,7 @@ def test_predictions_of_all_folds_stand_together_and_apart(folds):
 
 def test_a_table_of_the_group_has_its_mean_deviation_and_tests(folds):
     pooled = {variant: pool_results("folds", results(variant)) for variant in STUDY.run}
-    source = StudySource("folds", "table", STUDY, EVALUATE, pooled, predictions)
+    source = StudySource("folds", "table", False, STUDY, EVALUATE, pooled, predictions)
     (table,) = (table for table in make_tables(source) if table.name == "ablation")
     row = next(row for row in table.rows if row.label == "w/o ICL")
     by_fold = [[run.acc for run in fold.points[0].runs] for fold in results()]

@@ -35,7 +35,7 @@ def tables(project, monkeypatch):
         monkeypatch.chdir(root)
         study = study or study_params(run=SMALL)
         source = StudySource(
-            dataset, ingest_format, study, EVALUATE, {name: read_results(dataset, name) for name in study.run},
+            dataset, ingest_format, dataset == "demo", study, EVALUATE, {name: read_results(dataset, name) for name in study.run},
             lambda variant: read_predictions(dataset, variant),
         )  # fmt: skip
         return {table.name: table for table in make_tables(source)}
