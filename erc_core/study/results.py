@@ -45,6 +45,7 @@ class PointResults(Record):
     parameters: int | None  # numbers in the model
     trained_parameters: int | None
     latency_ms: float | None  # median time for one utterance, a batch of one (of a dialogue's: its share)
+    activations_mb: float | None = None  # what a training batch keeps for its gradient, counted, MiB; None: not counted
     runs: list[Run]  # one for each seed
 
 
@@ -63,6 +64,7 @@ class VariantResults(Record):
     versions: dict[str, str]
     splits: dict[str, int]
     points: list[PointResults]
+    differences: list[str] = []  # of a peer: what differs from its authors' code
 
 
 def study_folder(dataset: str, variant: str) -> Path:
