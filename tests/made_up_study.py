@@ -96,7 +96,13 @@ def write_study(
             name = planned.label
             point = {"point": name, "changes": planned.changes, "same_as_full": planned.is_base}
             if planned.is_base:
-                point |= {"parameters": None, "trained_parameters": None, "activations_mb": None, "latency_ms": None, "runs": []}
+                point |= {
+                    "parameters": None,
+                    "trained_parameters": None,
+                    "activations_mb": None,
+                    "latency_ms": None,
+                    "runs": [],
+                }
             else:
                 skill = skills.get(variant, 0.73) + MODALITY_SKILL.get(name, 0.0)
                 seeds = seeds_of(study, variant)
@@ -104,7 +110,12 @@ def write_study(
                 tables += [table.insert_column(0, pl.lit(name).alias("point")) for table in predicted]
                 steps = int(name) if name.isdigit() else 2
                 size = 150_000 + 50_000 * steps
-                point |= {"parameters": size, "trained_parameters": size, "activations_mb": 2.5 * steps, "latency_ms": 3.1416}
+                point |= {
+                    "parameters": size,
+                    "trained_parameters": size,
+                    "activations_mb": 2.5 * steps,
+                    "latency_ms": 3.1416,
+                }
                 point["runs"] = [
                     scores_of(table, labels)
                     | {"seed": seed, "val_wf1": 0.7, "best_epoch": 9, "epochs": 12, "stopped_by": "patience",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
+from pydantic import Field
 
 from erc_core.errors import ErcError
 from erc_core.run.atomic import atomic_file
@@ -64,7 +65,7 @@ class VariantResults(Record):
     versions: dict[str, str]
     splits: dict[str, int]
     points: list[PointResults]
-    differences: list[str] = []  # of a peer: what differs from its authors' code
+    differences: list[str] = Field(default=[])  # of a peer: what differs from its authors' code
 
 
 def study_folder(dataset: str, variant: str) -> Path:

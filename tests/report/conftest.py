@@ -55,7 +55,7 @@ def placeholders() -> dict[str, Drawn]:
             "per_class",
             "n_blocks",
             "joint_len",
-            *(f"{table}.training" for table in ("ablation", "fusion", "n_blocks", "joint_len", "switches")),
+            *(f"{table}.training" for table in ("ablation", "fusion", "n_blocks", "joint_len", "switches", "own")),
             *(f"comparison.training.{i}" for i in (1, 2, 3)),
         )
     }

@@ -26,7 +26,8 @@ _INDEXED = re.compile(r"(?<![\w\\])([A-Za-z])_([A-Za-z]|\d+)(?!\w)")
 # A line of type in \small of a 10 pt article: a digit is 4.6 pt wide, capitals more, small letters less
 POINTS = 4.75
 GAP_POINTS = 8.0  # between two columns: twice \tabcolsep
-COLUMN_POINTS = 219.0  # of the narrowest of the usual styles with two columns, that of ACL
+# Of the narrowest of the usual styles with two columns, that of ACL
+COLUMN_POINTS, PAGE_POINTS = 219.0, 455.0
 
 
 def render_html(document: Document) -> str:

@@ -86,7 +86,7 @@ def cells(columns: Sequence[ShownColumn], values: Values) -> Cells:
     return tuple(column.in_words(*(values[name] for name in column.names)) for column in columns)
 
 
-def score_columns(table: StudyTable, evaluate: EvaluateParams) -> list[ShownColumn]:
+def score_columns(table: StudyTable, evaluate: EvaluateParams, *, intervals: bool) -> list[ShownColumn]:
     """Return the columns of a table of scores: of each metric the mean with its spread and interval, and what it is beside.
 
     The difference is shown in a table against one reference, the paper's figure where the paper prints one of the rows.
@@ -97,7 +97,7 @@ def score_columns(table: StudyTable, evaluate: EvaluateParams) -> list[ShownColu
         group, of = f"{title} (%)", f"{metric}_"
         title = "mean ± sd" if table.has_seeds else "score"
         shown.append(_shown(title, _score, f"{of}mean", f"{of}sd", f"{of}star", group=group))
-        if table.has_seeds:
+        if table.has_seeds and intervals:
             shown.append(_shown(interval_title(evaluate), _interval, f"{of}low", f"{of}high", group=group))
         if table.kind == "rows" and table.compared:
             shown.append(_shown("diff.", points, f"{of}difference", group=group))

@@ -13,7 +13,7 @@ import polars as pl
 
 from erc_core.errors import ErcError
 from erc_core.params.training import EvaluateParams
-from erc_core.report.page.render import render_latex
+from erc_core.report.page.render import PAGE_POINTS, latex_points, render_latex
 from erc_core.report.study.columns import row_values
 from erc_core.report.study.tables import StudyTable
 from erc_core.report.study.text import shown_tables
@@ -51,6 +51,8 @@ def latex(table: StudyTable, evaluate: EvaluateParams) -> str:
     r"""Return a table, and its tests, as one or two floats labelled tab:<dataset>-<table>[-tests], for \input."""
     label = f"tab:{table.dataset}-{table.name}"
     shown = shown_tables(table, evaluate)
+    if latex_points(shown[0]) > PAGE_POINTS:
+        shown = shown_tables(table, evaluate, intervals=False)  # the CSV has them
     if table.synthetic:
         shown = [replace(one, caption=f"{one.caption} {SYNTHETIC_CAPTION}") for one in shown]
     labelled = zip(shown, (label, f"{label}-tests"), strict=False)

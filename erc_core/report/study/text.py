@@ -20,19 +20,25 @@ PEAK_MEMORY = "the most that a training held on the GPU, over the seeds that all
 ACTIVATIONS = "what a training batch keeps for its gradient, counted"
 
 
-def shown_tables(table: StudyTable, evaluate: EvaluateParams) -> list[Table]:
-    """Return a table of a study as it is shown, and where rows were compared with a reference, the table of tests."""
+def shown_tables(table: StudyTable, evaluate: EvaluateParams, *, intervals: bool = True) -> list[Table]:
+    """Return a table of a study as it is shown, and where rows were compared with a reference, the table of tests.
+
+    The first one without the intervals of scores, if asked.
+    """
     if table.kind == "sweep":
         return [sweep_table(table)]
-    return [scores_table(table, evaluate), *([tests_table(table, evaluate)] if table.compared else [])]
+    return [
+        scores_table(table, evaluate, intervals=intervals),
+        *([tests_table(table, evaluate)] if table.compared else []),
+    ]
 
 
-def scores_table(table: StudyTable, evaluate: EvaluateParams) -> Table:
+def scores_table(table: StudyTable, evaluate: EvaluateParams, *, intervals: bool = True) -> Table:
     """Show the scores of a table that has a reference, one row per system."""
-    shown, words = columns.score_columns(table, evaluate), []
+    shown, words = columns.score_columns(table, evaluate, intervals=intervals), []
     if table.has_seeds:
-        interval = columns.interval_title(evaluate)
-        words.append(f"Mean and standard deviation over the seeds, and Student’s {interval} of the mean.")
+        interval = f", and Student’s {columns.interval_title(evaluate)} of the mean" if intervals else ""
+        words.append(f"Mean and standard deviation over the seeds{interval}.")
     if any(column.head.title == "diff." for column in shown):
         words.append(f"Diff.: difference from {reference_words(table)} in points{paired_words(table)}.")
     if table.has_paper:

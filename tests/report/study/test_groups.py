@@ -39,6 +39,7 @@ def test_scores_of_a_seed_are_averaged_every_fold_alike(folds):
     for metric in ("acc", "wf1", "macro_f1", "val_wf1"):
         by_fold = [[getattr(run, metric) for run in fold.points[0].runs] for fold in results()]
         assert [getattr(run, metric) for run in pooled.points[0].runs] == pytest.approx(np.mean(by_fold, axis=0))
+    assert not any(run.val_curve for run in pooled.points[0].runs)  # epochs of several trainings are no curve
     memory = [[run.peak_memory_mb for run in fold.points[0].runs] for fold in results()]
     assert [run.peak_memory_mb for run in pooled.points[0].runs] == np.max(memory, axis=0).tolist()
     assert pooled.splits["test"] == sum(fold.splits["test"] for fold in results())
