@@ -59,7 +59,7 @@ def train_point(
     device: torch.device,
     checkpoint: Checkpoint,
 ) -> Outcome:
-    """Train a point for one seed; the epoch is chosen on the validation split, and the test split is read once.
+    """Train a point for one seed; the epoch is chosen on the validation split, and the test split is scored after that choice.
 
     The point's sections replace those of params. A peer system has `settings` of its own, the model of this project None.
     The checkpoint keeps an interrupted training; the caller removes it when the result is safe.

@@ -65,7 +65,7 @@ def training_section(tables: Sequence[StudyTable], drawn: Mapping[str, Drawn]) -
             "might have raised the score."
         )
     else:
-        rule += f"In none of the {plural(total, 'training')} the best epoch was the last one."
+        rule += f"No training of {count(total)} has its best epoch at the very end."
     return Section(TITLE, "study-trainings", (rule, *pictures, _table(tables[0].dataset, rows)))
 
 

@@ -222,7 +222,7 @@ def test_hostile_words_of_a_study_stay_text(sections, make_study, tmp_path):
 def test_a_training_whose_best_epoch_was_its_last_is_marked_beside_its_row_and_among_all(sections, study_tables):
     (table,) = [table for table in study_tables if table.name == "ablation"]
     (text, *_), curves = sections([table])[-1].blocks, tables_of(sections([table]))[-1]
-    assert "In none of the 12 trainings the best epoch was the last one." in text
+    assert "No training of 12 has its best epoch at the very end." in text
     assert not re.search("†", str(sections([table])))
     assert curves.rows[1] == ("w/o JFM", "0, 1, 2", "12, 12, 12", "9, 9, 9", "70.00, 70.00, 70.00", "patience")
 
