@@ -185,12 +185,10 @@ def peer_notes(table: StudyTable) -> list[str]:
     for rows in peers.values():
         origin = rows[0].origin
         assert origin is not None
-        differences = (
-            f" What differs from the authors’ code: {'; '.join(origin.differences)}." if origin.differences else ""
-        )
+        differences = f": {'; '.join(origin.differences)}" if origin.differences else ""
         notes.append(
-            f"{_names(table, rows)}: written anew after the paper, on the same pooled, frozen features; weights: "
-            f"{origin.weights}; precision: {origin.precision}.{differences}"
+            f"{_names(table, rows)} as it stands here is not its authors’ code{differences}. Weights: {origin.weights}; "
+            f"precision: {origin.precision}."
         )
     return notes
 
