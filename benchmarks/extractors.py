@@ -108,7 +108,7 @@ def write_table(work: Work) -> None:
     folder = data_folder(work.dataset)
     folder.mkdir(parents=True, exist_ok=True)
     write_utterances(pl.DataFrame(rows, schema=SCHEMA, orient="row"), folder)
-    IngestRecord(ingest={}, clips="raw", facts={}, issues=[]).write(folder)
+    IngestRecord(ingest={}, synthetic=False, clips="raw", facts={}, issues=[]).write(folder)
 
 
 def run_ours(work: Work) -> Parts:

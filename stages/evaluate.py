@@ -1,4 +1,4 @@
-"""Score the trained model on the test split, once, with intervals; and gather what the report says about the run.
+"""Score the trained model on the test split, with intervals; and gather what the report says about the run.
 
 Reads   data/<dataset>/: model/, utterances.parquet, clips.parquet, tokens.h5, text.h5, mel.h5, ingest.json;
         reports/<dataset>/training.json, history.csv

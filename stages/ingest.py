@@ -15,14 +15,16 @@ from erc_core.run.atomic import atomic_folder
 from erc_core.run.paths import data_folder, raw_folder
 from erc_core.run.stage import run_dataset_stage
 from erc_core.store.ingest import IngestRecord
-from erc_core.store.utterances import SPLITS, SYNTHETIC, write_utterances
+from erc_core.store.utterances import SPLITS, SYNTHETIC_FILE, write_utterances
+
+DEMO = "demo"  # the dataset that the stage demo makes
 
 
 def main(params: Params, dataset: str) -> None:
     """Read, check, write, and say what is in it."""
     folder, section = data_folder(dataset), resolve(params.ingest[dataset])
     raw = raw_folder(dataset, section)
-    if dataset in SYNTHETIC and section.raw_dir is None and not (raw.is_dir() and any(raw.iterdir())):
+    if dataset == DEMO and section.raw_dir is None and not (raw.is_dir() and any(raw.iterdir())):
         raise ErcError(f"{raw}: nothing there; the stage demo makes it: run `dvc repro`, or `python -m stages.demo`")
     with atomic_folder(folder / "unpacked") as unpack_to:
         corpus = read_corpus(raw, section, unpack_to, f"ingest.{dataset}")
@@ -30,7 +32,13 @@ def main(params: Params, dataset: str) -> None:
             (unpack_to / ".nothing").touch()  # DVC warns of an empty folder in every stage that reads it
     utterances = corpus.utterances
     write_utterances(utterances, folder)
-    IngestRecord(ingest=dump(section), clips=corpus.clips, facts=corpus.facts, issues=corpus.issues).write(folder)
+    IngestRecord(
+        ingest=dump(section),
+        synthetic=(raw / SYNTHETIC_FILE).is_file(),
+        clips=corpus.clips,
+        facts=corpus.facts,
+        issues=corpus.issues,
+    ).write(folder)
     per_split = {split: utterances["split"].eq(split).sum() for split in SPLITS}
     print(
         f"ingest {dataset}: {len(utterances):,} utterances "

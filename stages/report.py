@@ -8,47 +8,70 @@ Writes  reports/index.html (one file, figures embedded), reports/index.md; repor
 Params  datasets, groups, ingest, report, study, evaluate (how intervals and tests are made)
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import polars as pl
 
+from erc_core.params.data import IngestParams
 from erc_core.params.schema import Params
-from erc_core.report.page.content import load_content
+from erc_core.report.page.content import DatasetContent, load_content
+from erc_core.report.page.groups import check_group
 from erc_core.report.page.pages import write_report
 from erc_core.report.study.groups import pool_predictions, pool_results
 from erc_core.report.study.tables import StudySource, StudyTable, make_tables
 from erc_core.run.stage import run_stage
 from erc_core.study.results import read_predictions, read_results
 
+PAPER_FOLD = 5  # session of IEMOCAP that is the test split; null means the same
+
 
 def main(params: Params) -> None:
     """Load every dataset's results and those of its study, then write figures, pages and tables."""
-    contents = [load_content(dataset) for dataset in params.datasets]
-    studies = {dataset: study_tables(params, dataset, [dataset]) for dataset in params.datasets}
-    studies |= {group: study_tables(params, group, params.groups[group]) for group in params.shown_groups}
-    write_report(params, contents, studies, Path("reports"))
+    contents = {dataset: load_content(dataset) for dataset in params.datasets}
+    members = {name: [contents[name]] for name in params.datasets}
+    for group in params.shown_groups:
+        members[group] = [contents[name] for name in params.groups[group]]
+        check_group(group, members[group])
+    read = cache(read_predictions)  # those of a dataset stand in its own tables and in those of its groups
+    studies = {name: study_tables(params, name, of, read) for name, of in members.items()}
+    write_report(params, list(contents.values()), studies, Path("reports"))
 
 
-def study_tables(params: Params, name: str, datasets: list[str]) -> list[StudyTable]:
+def study_tables(
+    params: Params, name: str, contents: list[DatasetContent], read: Callable[[str, str], pl.DataFrame]
+) -> list[StudyTable]:
     """Make the tables of the study of a dataset, or of a group of datasets as one."""
+    datasets = [content.dataset for content in contents]
 
     @cache
     def predictions(variant: str) -> pl.DataFrame:
-        return pool_predictions({dataset: read_predictions(dataset, variant) for dataset in datasets})
+        return pool_predictions({dataset: read(dataset, variant) for dataset in datasets})
 
-    formats = {params.ingest[dataset].format for dataset in datasets}
     results = {
         variant: pool_results(name, [read_results(dataset, variant) for dataset in datasets])
         for variant in params.study.run
     }
-    ingest_format = formats.pop() if len(formats) == 1 else ""
-    source = StudySource(name, ingest_format, params.study, params.evaluate, results, predictions)
+    source = StudySource(
+        name,
+        printed_format(params.ingest[datasets[0]]) if len(datasets) == 1 else "",
+        any(content.facts.synthetic for content in contents),
+        params.study,
+        params.evaluate,
+        results,
+        predictions,
+    )
     tables = make_tables(source)
     if len(datasets) > 1:
         return [replace(table, title=f"{table.title}, mean over {len(datasets)} datasets") for table in tables]
     return tables
+
+
+def printed_format(section: IngestParams) -> str:
+    """Return the reader of a corpus whose test split may be the paper's; empty for another fold of IEMOCAP than session 5."""
+    return "" if getattr(section, "fold", None) not in (None, PAPER_FOLD) else section.format
 
 
 if __name__ == "__main__":

@@ -96,7 +96,13 @@ def write_study(
             name = planned.label
             point = {"point": name, "changes": planned.changes, "same_as_full": planned.is_base}
             if planned.is_base:
-                point |= {"parameters": None, "trained_parameters": None, "latency_ms": None, "runs": []}
+                point |= {
+                    "parameters": None,
+                    "trained_parameters": None,
+                    "activations_mb": None,
+                    "latency_ms": None,
+                    "runs": [],
+                }
             else:
                 skill = skills.get(variant, 0.73) + MODALITY_SKILL.get(name, 0.0)
                 seeds = seeds_of(study, variant)
@@ -104,10 +110,17 @@ def write_study(
                 tables += [table.insert_column(0, pl.lit(name).alias("point")) for table in predicted]
                 steps = int(name) if name.isdigit() else 2
                 size = 150_000 + 50_000 * steps
-                point |= {"parameters": size, "trained_parameters": size, "latency_ms": 3.1416}
+                point |= {
+                    "parameters": size,
+                    "trained_parameters": size,
+                    "activations_mb": 2.5 * steps,
+                    "latency_ms": 3.1416,
+                }
                 point["runs"] = [
                     scores_of(table, labels)
-                    | {"seed": seed, "val_wf1": 0.7, "best_epoch": 9, "epochs": 12, "seconds": 31.0 + seed,
+                    | {"seed": seed, "val_wf1": 0.7, "best_epoch": 9, "epochs": 12, "stopped_by": "patience",
+                       "val_curve": [0.7 - 0.004 * abs(9 - epoch) for epoch in range(1, 13)],
+                       "loss_curve": [1.8 / epoch for epoch in range(1, 13)], "seconds": 31.0 + seed,
                        "seconds_per_epoch": 2.5 + 0.25 * seed, "peak_memory_mb": 470.0 + 9.5 * steps + seed,
                        "memory": "resident"}
                     for seed, table in zip(seeds, predicted, strict=True)
@@ -116,7 +129,7 @@ def write_study(
         content = {
             "dataset": dataset, "variant": variant, "system": study.variants[variant].system or "jfm", "labels": list(labels),
             "weights": "random weights made from a configuration; nothing was pretrained", "backbone": "tiny",
-            "device": "CPU: AMD EPYC, 1 threads", "precision": "float32", "commit": "0123456789ab",
+            "device": "CPU: AMD EPYC, 1 threads", "precision": "float32", "differences": [], "commit": "0123456789ab",
             "versions": {"torch": "2.11.0"}, "splits": {"train": 2229, "dev": 327, "test": tables[0].height if tables else 0},
             "points": points,
         } | facts  # fmt: skip

@@ -19,7 +19,7 @@ from erc_core.run.provenance import commit, versions
 from erc_core.store.clips import ClipStatus, count_statuses
 from erc_core.store.ingest import IngestRecord
 from erc_core.store.ragged import RaggedReader
-from erc_core.store.utterances import SPLITS, SYNTHETIC
+from erc_core.store.utterances import SPLITS
 
 RESULT_FILES = (METRICS_FILE, PER_CLASS_FILE, PREDICTIONS_FILE, "history.csv", "training.json")
 
@@ -33,7 +33,7 @@ def gather_facts(
     utterances and clips.
     """
     folder, reports = data_folder(dataset), reports_folder(dataset)
-    labels = model["model"]["labels"]
+    labels, ingest = model["model"]["labels"], IngestRecord.read(folder)
     joined = utterances.join(clips, on="utterance_id", how="left", suffix="_clip", maintain_order="left")
     problems = joined.filter(pl.col("status_clip") != ClipStatus.OK.value).select(
         "utterance_id", "split", "detail", status="status_clip"
@@ -45,7 +45,7 @@ def gather_facts(
     files |= {name: reports / name for name in RESULT_FILES}
     return RunFacts(
         dataset=dataset,
-        synthetic=dataset in SYNTHETIC,
+        synthetic=ingest.synthetic,
         labels=labels,
         modality=model["model"]["model"]["modality"],
         backbone=model["backbone"],
@@ -57,7 +57,7 @@ def gather_facts(
             for problem in problems.iter_rows(named=True)
         ],
         truncated_texts=truncated,
-        ingest=IngestRecord.read(folder).facts,
+        ingest=ingest.facts,
         training=training,
         versions=versions(),
         commit=commit(),

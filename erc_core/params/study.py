@@ -65,6 +65,7 @@ class TableParams(Section):
     variants: list[Name] = Field(min_length=1, max_length=200)
     labels: dict[str, str] = Field(default={})  # variant -> its name, where points alone do not name the rows
     reference: str | None = None  # the variant that the others are compared with; None = study.base, shown first
+    note: str | None = None  # what has to be known of its rows, said under it
 
 
 class StudyParams(Section):
@@ -85,6 +86,8 @@ class StudyParams(Section):
         return self
 
     def _name_problems(self) -> Iterator[str]:
+        if "scores" in self.tables:
+            yield "study.tables.scores: take another name, reports/tables/<group>_scores.csv holds the scores of a group"
         for place in (*(f"variants.{name}" for name in self.variants), *(f"tables.{name}" for name in self.tables)):
             if not FILE_NAME.fullmatch(place.partition(".")[2]):
                 yield f"study.{place}: allowed are lower-case letters, digits, - and _, as the name becomes a file's"

@@ -23,6 +23,7 @@ class IngestRecord(Record):
     """A corpus as it was read."""
 
     ingest: dict[str, Any]  # the parameters, those that params.yaml leaves out among them
+    synthetic: bool  # whether no person spoke it: SYNTHETIC_FILE lies in the raw folder
     clips: Literal["raw", "unpacked"]  # what audio paths are relative to: the raw folder, or what archives held
     facts: dict[str, Any]  # for the data card, in the order to show: name -> value (numbers, texts)
     issues: list[DataIssue]

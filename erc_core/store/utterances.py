@@ -8,8 +8,8 @@ from erc_core.errors import ErcError
 from erc_core.run.atomic import atomic_file
 from erc_core.store.tables import read_parquet
 
-# Corpora that no person spoke: their scores say nothing about people
-SYNTHETIC = frozenset({"demo"})
+# Lies in the raw folder of a corpus that no person spoke, whatever the corpus is called: its scores say nothing about people
+SYNTHETIC_FILE = "SYNTHETIC"
 SPLITS = ("train", "dev", "test")
 
 SCHEMA = pl.Schema(

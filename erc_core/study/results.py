@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
+from pydantic import Field
 
 from erc_core.errors import ErcError
 from erc_core.run.atomic import atomic_file
 from erc_core.store.records import Record
+from erc_core.training.record import StoppedBy
 
 RESULTS_FILE = "results.json"
 PREDICTIONS_FILE = "predictions.parquet"
@@ -26,6 +28,9 @@ class Run(Record):
     val_wf1: float  # on the validation split, of the chosen epoch
     best_epoch: int  # the chosen one, from 1
     epochs: int  # that ran
+    stopped_by: StoppedBy
+    val_curve: list[float]  # W-F1 on the validation split after each epoch
+    loss_curve: list[float | None]  # mean training loss of each epoch
     seconds: float  # wall time of the training
     seconds_per_epoch: float
     peak_memory_mb: float  # most memory that the training took, MiB
@@ -42,6 +47,7 @@ class PointResults(Record):
     parameters: int | None  # numbers in the model
     trained_parameters: int | None
     latency_ms: float | None  # median time for one utterance, a batch of one (of a dialogue's: its share)
+    activations_mb: float | None = None  # what a training batch keeps for its gradient, counted, MiB; None: not counted
     runs: list[Run]  # one for each seed
 
 
@@ -60,6 +66,7 @@ class VariantResults(Record):
     versions: dict[str, str]
     splits: dict[str, int]
     points: list[PointResults]
+    differences: list[str] = Field(default=[])  # of a peer: what differs from its authors' code
 
 
 def study_folder(dataset: str, variant: str) -> Path:

@@ -59,7 +59,7 @@ def train_point(
     device: torch.device,
     checkpoint: Checkpoint,
 ) -> Outcome:
-    """Train a point for one seed; the epoch is chosen on the validation split, and the test split is read once.
+    """Train a point for one seed; the epoch is chosen on the validation split, and the test split is scored after that choice.
 
     The point's sections replace those of params. A peer system has `settings` of its own, the model of this project None.
     The checkpoint keeps an interrupted training; the caller removes it when the result is safe.
@@ -96,6 +96,9 @@ def train_point(
         val_wf1=trained.best.val_wf1,
         best_epoch=trained.best.epoch,
         epochs=len(trained.history),
+        stopped_by=trained.stopped_by,
+        val_curve=[round(row.val_wf1, 4) for row in trained.history],
+        loss_curve=[round(row.train_loss, 4) for row in trained.history],
         seconds=round(trained.seconds, 2),
         seconds_per_epoch=round(trained.seconds_per_epoch, 4),
         peak_memory_mb=round(max(0.0, peak), 1),

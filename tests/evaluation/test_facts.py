@@ -38,7 +38,7 @@ def test_facts_count_the_corpus_and_have_the_checksums_of_the_files(tmp_path, mo
     with RaggedWriter(folder / "tokens.h5", dtype=np.int32, width=None, attributes={"truncated": 3}) as writer:
         for name in "abcde":
             writer.append(name, np.array([1], dtype=np.int32))
-    record = {"ingest": {"format": "table"}, "clips": "raw", "facts": {"rows": 5}, "issues": []}
+    record = {"ingest": {"format": "table"}, "synthetic": True, "clips": "raw", "facts": {"rows": 5}, "issues": []}
     (folder / "ingest.json").write_text(json.dumps(record))
     (folder / "model").mkdir()
     (folder / "model/model.safetensors").write_bytes(b"weights")
@@ -56,7 +56,7 @@ def test_facts_count_the_corpus_and_have_the_checksums_of_the_files(tmp_path, mo
         ("e", "test", "too_long", "e!", "cut to audio.max_seconds"),
     ]
     assert (facts.truncated_texts, facts.ingest, facts.training) == (3, {"rows": 5}, {"seed": 4})
-    assert (facts.synthetic, facts.modality, facts.labels) == (False, "T+A", ["joy", "fear"])
+    assert (facts.synthetic, facts.modality, facts.labels) == (True, "T+A", ["joy", "fear"])
     assert facts.files["model.safetensors"] == hashlib.sha256(b"weights").hexdigest()
     assert facts.files["history.csv"] == hashlib.sha256(b"history.csv").hexdigest()
     assert len(facts.files) == 7

@@ -45,7 +45,19 @@ def placeholders() -> dict[str, Drawn]:
     """Return what stands for figures where a test is about the text around them."""
     return {
         name: Drawn(f"figures/demo/{name}.png", "data:image/svg+xml;base64,", 7.0, 3.0)
-        for name in ("confusion", "confusion_shared", "learning", "classes", "per_class", "n_blocks", "joint_len")
+        for name in (
+            "confusion",
+            "confusion_percent",
+            "confusion_shared",
+            "losses",
+            "learning",
+            "classes",
+            "per_class",
+            "n_blocks",
+            "joint_len",
+            *(f"{table}.training" for table in ("ablation", "fusion", "n_blocks", "joint_len", "switches", "own")),
+            *(f"comparison.training.{i}" for i in (1, 2, 3)),
+        )
     }
 
 
@@ -69,7 +81,13 @@ def make_study(params: Params) -> Callable[..., list[StudyTable]]:
             results = {name: read_results(dataset, name) for name in study.run}
             return make_tables(
                 StudySource(
-                    dataset, "meld", study, params.evaluate, results, lambda name: read_predictions(dataset, name)
+                    dataset,
+                    "meld",
+                    dataset == "demo",
+                    study,
+                    params.evaluate,
+                    results,
+                    lambda name: read_predictions(dataset, name),
                 )
             )
 
@@ -134,7 +152,7 @@ def write_inputs(params: Params) -> Callable[..., None]:
         train = {label: 40 // (i + 1) for i, label in enumerate(labels)}
         split = {"dialogues": n_dialogues, "speakers": 3, "hours": 0.0512}
         TrainingRecord(
-            seed=7, best_epoch=2, epochs=3, val_acc=0.5, val_wf1=0.4, parameters=412345, trained_parameters=400000,
+            seed=7, best_epoch=2, epochs=3, stopped_by="epochs", val_acc=0.5, val_wf1=0.4, parameters=412345, trained_parameters=400000,
             seconds=24.1, seconds_per_epoch=8.0, precision="float32", device="CPU: AMD EPYC", python="3.11.7",
         ).write_json(folder / "training.json")  # fmt: skip
         made_up_card(root, dataset, card).write(root)

@@ -9,6 +9,7 @@ from erc_core.store.ingest import DataIssue, IngestRecord
 
 RECORD = IngestRecord(
     ingest={"format": "table", "raw_dir": None, "dev_share": 0.1, "columns": {"text": "sentence"}},
+    synthetic=True,
     clips="unpacked",
     facts={"rows": 3, "split": "as the table has it"},
     issues=[DataIssue("row_3", "empty_text", "row 3: “empty”", "audio only")],
@@ -19,7 +20,7 @@ def test_what_is_written_is_read(tmp_path):
     RECORD.write(tmp_path)
     assert IngestRecord.read(tmp_path) == RECORD
     content = json.loads((tmp_path / "ingest.json").read_text(encoding="utf-8"))
-    assert list(content) == ["ingest", "clips", "facts", "issues"]
+    assert list(content) == ["ingest", "synthetic", "clips", "facts", "issues"]
     assert content["ingest"] == {
         "format": "table", "raw_dir": None, "dev_share": 0.1, "columns": {"text": "sentence"}
     }  # fmt: skip

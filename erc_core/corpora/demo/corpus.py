@@ -4,7 +4,7 @@
     dev_sent_emo.csv     dev_splits_complete/diaX_uttY.wav
     test_sent_emo.csv    output_repeated_splits_test/diaX_uttY.wav
 
-A few clips are damaged, each in a way that real corpora have, so that every rule about clips has something to do.
+and the file SYNTHETIC, by which every stage knows that no person spoke. A few clips are damaged, each in a way that real corpora have, so that every rule about clips has something to do.
 """
 
 import csv
@@ -28,7 +28,7 @@ from erc_core.params.training import ParallelParams
 from erc_core.run.atomic import atomic_folder
 from erc_core.run.pools import map_ordered
 from erc_core.run.progress import progress
-from erc_core.store.utterances import SPLITS
+from erc_core.store.utterances import SPLITS, SYNTHETIC_FILE
 
 COLUMNS = (
     "Sr No.", "Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID", "Season", "Episode",
@@ -79,6 +79,9 @@ def speak_corpus(folder: Path, params: DemoParams, parallel: ParallelParams) -> 
         spoken = map_ordered(speak, script, parallel, label=lambda d: f"dialogue {d.number} of {d.split}")
         with progress(spoken, total=len(script), desc="demo", unit="dialogue") as shown:
             seconds = list(shown)
+        (partial_folder / SYNTHETIC_FILE).write_text(
+            "Spoken by eSpeak NG, not by people.\n", encoding="utf-8", newline="\n"
+        )
         for split in SPLITS:
             rows = [(d, s) for d, s in zip(script, seconds, strict=True) if d.split == split]
             _write_annotation(partial_folder / f"{split}_sent_emo.csv", rows)

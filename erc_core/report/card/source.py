@@ -11,7 +11,7 @@ from erc_core.report.card.hashing import audio_hashes, text_hash
 from erc_core.store.clips import read_clips
 from erc_core.store.ingest import DataIssue, IngestRecord
 from erc_core.store.ragged import RaggedReader
-from erc_core.store.utterances import SYNTHETIC, read_utterances
+from erc_core.store.utterances import read_utterances
 
 
 @dataclass(frozen=True)
@@ -53,4 +53,4 @@ def load_source(dataset: str, folder: Path) -> CardSource:
         text_hash=pl.col("text").map_elements(text_hash, return_dtype=pl.String, skip_nulls=True),
         speaker=pl.when(pl.col("speaker").str.strip_chars() != "").then(pl.col("speaker")),
     )
-    return CardSource(dataset, dataset in SYNTHETIC, joined, record.ingest, record.facts, record.issues)
+    return CardSource(dataset, record.synthetic, joined, record.ingest, record.facts, record.issues)

@@ -5,6 +5,7 @@ from typing import Any
 
 from erc_core.report.page.content import DatasetContent
 from erc_core.report.page.document import Block, Details, Drawn, Picture, Section, Table, heads
+from erc_core.report.page.figures import MOST_NAMES
 from erc_core.report.page.formats import duration, plural, value
 
 
@@ -15,9 +16,11 @@ def data_section(content: DatasetContent, classes: Drawn) -> Section:
         "What the corpus holds after its raw files were read and its clips decoded, what was met by a rule, and the checks "
         f"for leaks between splits. The data card, {name}/data.md beside this report, says the same."
     )
+    labels = content.labels
+    first = f" Drawn are the first {MOST_NAMES} of {len(labels):,} classes." if len(labels) > MOST_NAMES else ""
     picture = Picture(
         f"{name}: classes in each split. Bars show the share of the split's utterances, the numbers beside them the "
-        "utterances.",
+        f"utterances.{first}",
         "Grouped bars of the share of each class by split; the counts are in the table above.",
         classes,
     )

@@ -78,7 +78,13 @@ class Picture:
     caption: str
     alt: str
     drawn: Drawn
+    beside: Sequence[Drawn] = ()  # panels that stand beside it, or below it where there is no room
     block: Literal["picture"] = "picture"
+
+    @property
+    def panels(self) -> Sequence[Drawn]:
+        """The figure, and what stands beside it."""
+        return (self.drawn, *self.beside)
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,5 @@ class Document:
     title: str  # its title
     introduction: str  # what stands before everything else
     parts: Sequence[DatasetPart]  # one per dataset
-    warning: str = ""  # what must be read before any score, empty if nothing; shown at the top and throughout
-    short_warning: str = ""  # the same in one line, for each section of a dataset that it concerns
+    warning: str = ""  # what must be read before any score, empty if nothing; shown at the top
     summary: Table | None = None  # one row per dataset, where there are several

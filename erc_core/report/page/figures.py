@@ -1,6 +1,7 @@
 """The figures of the report: each function takes data and returns a Figure, `save` writes it.
 
-Those of a `synthetic` corpus note that it is one. Shape suffixes: C classes.
+Every figure is as wide as a column of a paper, and can be read on a telephone; panels that belong together are figures of
+their own. Those of a `synthetic` corpus note that it is one. Shape suffixes: C classes.
 """
 
 import base64
@@ -24,7 +25,9 @@ from erc_core.run.atomic import atomic_file
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 COLUMN_INCHES = 3.4
-FULL_INCHES = 7.0
+# More classes than these are not drawn one by one: text takes most of the time, and nobody could read it
+MOST_CELLS = 20  # classes a side of a matrix with a number in each cell
+MOST_NAMES = 40  # classes with a name on an axis, or a bar
 # Okabe & Ito's colours by name; see style.mplstyle
 BLUE, VERMILION, GREEN, ORANGE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#595959"
 SPLITS = {split: (SPLIT_TITLES[split], color) for split, color in (("train", BLUE), ("dev", ORANGE), ("test", GREEN))}
@@ -61,27 +64,32 @@ def embed(figure: Figure, page_folder: Path, folder: str, name: str) -> Drawn:
 
 @style()
 def confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, synthetic: bool) -> Figure:
-    """Draw a (C, C) confusion matrix, rows gold, twice, at full width: counts, and percent of each gold class."""
+    """Draw the counts of a (C, C) confusion matrix, rows gold."""
+    figure = new_figure(3.7, synthetic=synthetic)
+    axes = figure.subplots()
+    counts = [[f"{n:,}" for n in row] for row in confusion_CC.tolist()] if len(labels) <= MOST_CELLS else []
+    _matrix(axes, confusion_CC / max(1, confusion_CC.max()), counts, labels, labels)
+    axes.set_title("utterances")
+    return figure
+
+
+@style()
+def confusion_percent_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, synthetic: bool) -> Figure:
+    """Draw a (C, C) confusion matrix, rows gold, in percent of each gold class."""
     gold_C = confusion_CC.sum(axis=1)
     share_CC = confusion_CC / np.maximum(gold_C, 1)[:, None]
-    percent = [
-        [f"{100 * share:.0f}" if total else "–" for share in row]
-        for row, total in zip(share_CC.tolist(), gold_C.tolist(), strict=True)
-    ]
-    figure = new_figure(FULL_INCHES, 3.9, synthetic=synthetic)
-    left, right = figure.subplots(1, 2)
-    counts = [[f"{n:,}" for n in row] for row in confusion_CC]
-    _matrix(left, confusion_CC / max(1, confusion_CC.max()), counts, labels, labels)
-    left.set_title("utterances")
-    _matrix(right, share_CC, percent, labels, labels)
-    right.set_title("percent of the gold class")
-    right.set_ylabel("")
+    rows = zip(share_CC.tolist(), gold_C.tolist(), strict=True) if len(labels) <= MOST_CELLS else ()
+    percent = [[f"{100 * share:.0f}" if total else "–" for share in row] for row, total in rows]
+    figure = new_figure(3.7, synthetic=synthetic)
+    axes = figure.subplots()
+    _matrix(axes, share_CC, percent, labels, labels)
+    axes.set_title("percent of the gold class")
     return figure
 
 
 @style()
 def shared_confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[str], *, synthetic: bool) -> Figure:
-    """Draw the confusion of the classes that the paper's Fig. 2 shows, in its order, at column width.
+    """Draw the confusion of the classes that the paper's Fig. 2 shows, in its order.
 
     From the (C, C) counts of all classes come percent of the gold class, with the counts below. The other classes, if
     there are any, stand together in one column, so that rows still hold every utterance of their class.
@@ -105,7 +113,7 @@ def shared_confusion_figure(confusion_CC: npt.NDArray[np.int64], labels: list[st
         [f"{100 * share[i, j]:.1f}\n({counts[i, j]:,})" if gold[i] else "–" for j in range(len(columns))]
         for i in range(len(shown))
     ]
-    figure = new_figure(COLUMN_INCHES, 2.75, synthetic=synthetic)
+    figure = new_figure(2.75, synthetic=synthetic)
     _matrix(figure.subplots(), share, words, shown, columns)
     return figure
 
@@ -117,16 +125,25 @@ def shared_classes(labels: list[str]) -> list[str]:
 
 
 @style()
-def learning_figure(history: pl.DataFrame, best_epoch: int, *, synthetic: bool) -> Figure:
-    """Draw the losses and the validation scores over the epochs of history.csv at full width, with the chosen epoch marked."""
-    figure = new_figure(FULL_INCHES, 2.7, synthetic=synthetic)
-    losses, scores = figure.subplots(1, 2)
+def losses_figure(history: pl.DataFrame, best_epoch: int, *, synthetic: bool) -> Figure:
+    """Draw the losses over the epochs of history.csv, with the chosen epoch marked."""
+    figure = new_figure(2.7, synthetic=synthetic)
+    losses = figure.subplots()
     _curve(losses, history, "train_loss", "train, total", BLUE, "-", "o")
     _curve(losses, history, "train_erc", "train, cross entropy", BLUE, "--", "s")
     _curve(losses, history, "train_icl", "train, contrastive", SKY, ":", "D")
     _curve(losses, history, "val_loss", "validation, cross entropy", VERMILION, "-", "^")
     losses.set_ylabel("loss")
     losses.set_ylim(bottom=0)
+    _epoch_axis(losses, history, best_epoch)
+    return figure
+
+
+@style()
+def learning_figure(history: pl.DataFrame, best_epoch: int, *, synthetic: bool) -> Figure:
+    """Draw the validation scores over the epochs of history.csv, with the chosen epoch marked."""
+    figure = new_figure(2.7, synthetic=synthetic)
+    scores = figure.subplots()
     _curve(scores, history, "val_wf1", "validation W-F1", VERMILION, "-", "^")
     _curve(scores, history, "val_acc", "validation accuracy", GREY, "--", "s")
     chosen = history.row(by_predicate=pl.col("epoch") == best_epoch, named=True)["val_wf1"]
@@ -136,43 +153,41 @@ def learning_figure(history: pl.DataFrame, best_epoch: int, *, synthetic: bool) 
         )
     scores.set_ylabel("score")
     scores.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    for ax in (losses, scores):
-        label = f"chosen, epoch {best_epoch}"
-        ax.axvline(best_epoch, color="black", linewidth=0.8, linestyle=(0, (1, 1.5)), label=label)
-        ax.set_xlabel("epoch")
-        ax.set_xlim(0.5, max(history["epoch"].to_list()) + 0.5)
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
-        ax.grid(axis="y")
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    _epoch_axis(scores, history, best_epoch)
     return figure
 
 
 @style()
 def class_figure(emotions: Mapping[str, Mapping[str, int]], labels: list[str], *, synthetic: bool) -> Figure:
-    """Draw how the classes share each split, at full width: a bar per class and split, its share long, with its count."""
-    figure = new_figure(FULL_INCHES, 0.75 + 0.36 * len(labels), synthetic=synthetic)
+    """Draw how the classes share each split: a bar per class and split, its share long, with its count.
+
+    Of more than MOST_NAMES classes the first ones.
+    """
+    shown = labels[:MOST_NAMES]
+    figure = new_figure(1.0 + 0.36 * len(shown), synthetic=synthetic)
     ax = figure.subplots()
     height = 0.27
-    y = np.arange(len(labels))
+    y = np.arange(len(shown))
     for i, (split, (title, color)) in enumerate(SPLITS.items()):
-        counts = [emotions[split].get(label, 0) for label in labels]
-        total = sum(counts)
+        counts = [emotions[split].get(label, 0) for label in shown]
+        total = sum(emotions[split].get(label, 0) for label in labels)
         bars = ax.barh(y + (i - 1) * height, np.array(counts) / max(1, total), height * 0.92, color=color)
         ax.bar_label(bars, [f"{n:,}" for n in counts], padding=2, fontsize=6.5)
         bars.set_label(f"{title}, {total:,} utterances")
-    _class_axis(ax, labels)
+    _class_axis(ax, shown)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    ax.margins(x=0.08)
+    ax.margins(x=0.12)
     ax.set_xlabel("share of the split's utterances")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1)
     return figure
 
 
 @style()
 def per_class_figure(per_class: pl.DataFrame, *, synthetic: bool) -> Figure:
-    """Draw F1 of each class of per_class.csv with its interval and its support, at column width."""
+    """Draw F1 of each class of per_class.csv with its interval and its support; of more than MOST_NAMES classes the first ones."""
+    per_class = per_class.head(MOST_NAMES)
     labels = per_class["emotion"].to_list()
-    figure = new_figure(COLUMN_INCHES, 0.75 + 0.26 * len(labels), synthetic=synthetic)
+    figure = new_figure(0.75 + 0.26 * len(labels), synthetic=synthetic)
     ax = figure.subplots()
     for y, row in enumerate(per_class.iter_rows(named=True)):
         if row["support"] == 0:
@@ -193,10 +208,10 @@ def per_class_figure(per_class: pl.DataFrame, *, synthetic: bool) -> Figure:
     return figure
 
 
-def new_figure(width: float, height: float, *, synthetic: bool) -> Figure:
-    """Return an empty figure of a size in inches, with a note below the axes if the corpus is synthetic."""
+def new_figure(height: float, *, synthetic: bool) -> Figure:
+    """Return an empty figure of a height in inches, with a note below the axes if the corpus is synthetic."""
     strip = 0.17 / height if synthetic else 0.0  # of the height, for one line of small type
-    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(rect=(0, strip, 1, 1 - strip)))
+    figure = Figure(figsize=(COLUMN_INCHES, height), layout=ConstrainedLayoutEngine(rect=(0, strip, 1, 1 - strip)))
     if synthetic:
         figure.text(0.995, 0.03 / height, SYNTHETIC_NOTE, ha="right", va="bottom", fontsize=6.5, color="#8a3b00")
     return figure
@@ -205,9 +220,9 @@ def new_figure(width: float, height: float, *, synthetic: bool) -> Figure:
 def _matrix(
     ax: Axes, shade: npt.NDArray[np.float64], words: list[list[str]], rows: list[str], columns: list[str]
 ) -> None:
-    """Draw a matrix with the gold classes as rows: shades from 0 to 1, a word in each cell."""
+    """Draw a matrix with the gold classes as rows: shades from 0 to 1, a word in each cell if there are words."""
     ax.imshow(shade, cmap="Blues", vmin=0, vmax=1.15)  # not to the darkest blue: it prints as black
-    longest = max(len(line) for row in words for word in row for line in word.split("\n"))
+    longest = max((len(line) for row in words for word in row for line in word.split("\n")), default=1)
     cell = 190 / len(columns)  # points; a digit of DejaVu Sans is 0.64 of its size wide
     size = min(7.0, 0.9 * cell / (0.64 * longest))
     for i, row in enumerate(words):
@@ -215,9 +230,14 @@ def _matrix(
             color = "white" if shade[i, j] > 0.78 else "#1a1a1a"
             va = "center" if "\n" in word else "center_baseline"
             ax.text(j, i, word, ha="center", va=va, fontsize=size, color=color)
-    ax.set_xticks(range(len(columns)), _short(columns), rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(rows)), _short(rows))
+    size = 7.0 if len(columns) <= MOST_CELLS else 4.0
+    for axis, names in ((ax.xaxis, columns), (ax.yaxis, rows)):
+        named = names if len(names) <= MOST_NAMES else []
+        axis.set_ticks(range(len(named)), _short(named), fontsize=size)
     ax.tick_params(length=0)
+    ax.tick_params(axis="x", rotation=45)
+    for label in ax.get_xticklabels():
+        label.set(ha="right", rotation_mode="anchor")
     ax.spines[:].set_visible(False)
     ax.set_xlabel("predicted")
     ax.set_ylabel("gold")
@@ -234,6 +254,22 @@ def _curve(ax: Axes, history: pl.DataFrame, column: str, label: str, color: str,
         every = max(1, len(values) // 25)
         epochs = history["epoch"].to_numpy()
         ax.plot(epochs, values, label=label, color=color, linestyle=dash, marker=marker, markevery=every)
+
+
+def _epoch_axis(ax: Axes, history: pl.DataFrame, best_epoch: int) -> None:
+    """Mark the chosen epoch, and name what is drawn."""
+    label = f"chosen, epoch {best_epoch}"
+    ax.axvline(best_epoch, color="black", linewidth=0.8, linestyle=(0, (1, 1.5)), label=label)
+    ax.set_xlim(0.5, max(history["epoch"].to_list()) + 0.5)
+    epochs_axis(ax)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, columnspacing=0.8, handlelength=1.8)
+
+
+def epochs_axis(ax: Axes) -> None:
+    """Name the horizontal axis and put its ticks at whole epochs."""
+    ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+    ax.grid(axis="y")
 
 
 def _class_axis(ax: Axes, labels: list[str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from erc_core.errors import ErcError
 from erc_core.params.training import EvaluateParams
 from erc_core.report.page.content import DatasetContent
 from erc_core.report.page.document import DatasetPart, Drawn, Section, Table, heads
@@ -36,15 +37,42 @@ def group_part(
     return DatasetPart(group, any(content.facts.synthetic for content in contents), sections, kind="Group")
 
 
-def group_scores(contents: Sequence[DatasetContent]) -> pl.DataFrame:
-    """Return the scores (fractions) of the main model on each dataset of a group: dataset, n, acc, wf1, macro_f1.
+def check_group(group: str, contents: Sequence[DatasetContent]) -> None:
+    """Refuse a group whose scores cannot stand for one corpus.
 
-    The last rows, without n, are mean and sd, the sample standard deviation over the datasets.
+    Raises:
+        ErcError: Other classes in one dataset than in another, or test utterances that two of them have in common.
+    """
+    tested: dict[tuple[str, ...], str] = {}
+    for content in contents:
+        if set(content.labels) != set(contents[0].labels):
+            raise ErcError(
+                f"groups.{group}: {contents[0].dataset} has the classes {sorted(contents[0].labels)}, {content.dataset} has "
+                f"{sorted(content.labels)}: scores over other classes cannot be averaged; take one of them out of the group"
+            )
+        for utterance in content.predictions.select("utterance_id", "speaker", "text", "emotion").iter_rows():
+            other = tested.setdefault(utterance, content.dataset)
+            if other != content.dataset:
+                raise ErcError(
+                    f"groups.{group}: the test splits of {other} and {content.dataset} share utterances, such as "
+                    f"{utterance[0]}: these would count twice; take one of the two out of the group"
+                )
+
+
+def group_scores(contents: Sequence[DatasetContent]) -> pl.DataFrame:
+    """Return the scores (fractions) of the main model on each dataset of a group: dataset, synthetic, n, acc, wf1, macro_f1.
+
+    The last rows, without n, are mean and sd, the sample standard deviation over the datasets. The column synthetic says whether
+    no person spoke a corpus.
     """
     scores_NS = np.array([[content.metrics.score(name)[0] for name in SCORES] for content in contents])
-    rows = [(content.dataset, content.metrics.n, *row) for content, row in zip(contents, scores_NS, strict=True)]
-    rows += [("mean", None, *scores_NS.mean(axis=0)), ("sd", None, *scores_NS.std(axis=0, ddof=1))]
-    schema = {"dataset": pl.String, "n": pl.Int64} | dict.fromkeys(SCORES, pl.Float64)
+    rows = [
+        (content.dataset, content.facts.synthetic, content.metrics.n, *row)
+        for content, row in zip(contents, scores_NS, strict=True)
+    ]
+    some = any(content.facts.synthetic for content in contents)
+    rows += [("mean", some, None, *scores_NS.mean(axis=0)), ("sd", some, None, *scores_NS.std(axis=0, ddof=1))]
+    schema = {"dataset": pl.String, "synthetic": pl.Boolean, "n": pl.Int64} | dict.fromkeys(SCORES, pl.Float64)
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

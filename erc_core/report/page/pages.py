@@ -17,10 +17,11 @@ from erc_core.report.page.formats import count, listed, percent_with_range
 from erc_core.report.page.groups import group_part, group_scores
 from erc_core.report.page.render import render_html, render_markdown
 from erc_core.report.page.sections import dataset_part, interval_words
-from erc_core.report.study.figures import sweep_figure
+from erc_core.report.study.figures import sweep_figure, training_figure
 from erc_core.report.study.files import write_tables
 from erc_core.report.study.sections import sweeps
 from erc_core.report.study.tables import StudyTable
+from erc_core.report.study.trainings import panels
 from erc_core.run.atomic import atomic_file
 from erc_core.run.baseline import changed_params
 from erc_core.store.tables import write_csv
@@ -54,6 +55,8 @@ def draw_figures(content: DatasetContent, folder: Path) -> dict[str, Drawn]:
     emotions = {split: summary.emotions for split, summary in content.facts.splits.items()}
     made = {
         "confusion": figures.confusion_figure(matrix, content.labels, synthetic=synthetic),
+        "confusion_percent": figures.confusion_percent_figure(matrix, content.labels, synthetic=synthetic),
+        "losses": figures.losses_figure(content.history, content.training.best_epoch, synthetic=synthetic),
         "learning": figures.learning_figure(content.history, content.training.best_epoch, synthetic=synthetic),
         "classes": figures.class_figure(emotions, content.labels, synthetic=synthetic),
         "per_class": figures.per_class_figure(content.per_class, synthetic=synthetic),
@@ -65,8 +68,10 @@ def draw_figures(content: DatasetContent, folder: Path) -> dict[str, Drawn]:
 
 def draw_curves(dataset: str, study: Sequence[StudyTable], folder: Path, *, synthetic: bool) -> dict[str, Drawn]:
     """Draw and save the curves of a study for pages in a folder, and return them by the names of study.sections.sweeps."""
-    drawn = {}
+    drawn: dict[str, Drawn] = {}
     for table in study:
+        made = {name: training_figure(panel, synthetic=synthetic) for name, panel in panels(table).items()}
+        drawn |= {name: figures.embed(figure, folder, f"figures/{dataset}", name) for name, figure in made.items()}
         curves = sweeps(table)
         for name, rows in curves.items():
             title = table.rows[0].label if len(curves) == 1 else table.key
@@ -85,8 +90,9 @@ def make_document(
     """Put together what the report says; see write_report. Figures are by dataset and name."""
     introduction = (
         "One emotion is predicted for each utterance of a conversation, from its text, its speech, or both. "
-        "All scores are on the test split, which was read once, after the epoch had been chosen on the validation "
-        f"split. {interval_words(params.evaluate)}"
+        "All scores are on the test split. No training sees it: epochs are chosen on the validation split. But every training "
+        "is scored on it, those of each question and of the study alike, so that choosing among their test scores would be "
+        f"choosing on the test split. {interval_words(params.evaluate)}"
     )
     synthetic = [content.dataset for content in contents if content.facts.synthetic]
     warning = ""
@@ -111,7 +117,6 @@ def make_document(
             ),
         ],
         warning=warning,
-        short_warning="Synthetic corpus: speech by eSpeak NG. Its scores say nothing about people.",
         summary=_summary(contents, params.evaluate) if len(contents) > 1 else None,
     )
 

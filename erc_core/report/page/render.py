@@ -22,6 +22,12 @@ _LATEX = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
     '"': "''", "*": "{*}", "–": "--", "−": "$-$", "±": r"$\pm$", "“": "``", "”": "''", "’": "'", "[": "{[}", "]": "{]}",
 }  # fmt: skip
+_INDEXED = re.compile(r"(?<![\w\\])([A-Za-z])_([A-Za-z]|\d+)(?!\w)")
+# A line of type in \small of a 10 pt article: a digit is 4.6 pt wide, capitals more, small letters less
+POINTS = 4.75
+GAP_POINTS = 8.0  # between two columns: twice \tabcolsep
+# Of the narrowest of the usual styles with two columns, that of ACL
+COLUMN_POINTS, PAGE_POINTS = 219.0, 455.0
 
 
 def render_html(document: Document) -> str:
@@ -39,7 +45,10 @@ def render_markdown(document: Document) -> str:
 
 
 def render_latex(table: Table, label: str) -> str:
-    """Return a table as a LaTeX float with booktabs under a label of harmless characters."""
+    """Return a table as a LaTeX float with booktabs under a label of harmless characters.
+
+    It spans both columns of a paper where one would be too narrow for it.
+    """
     environment = _environment(
         escape_latex,
         variable_start_string="<<",  # braces are LaTeX's own
@@ -50,12 +59,33 @@ def render_latex(table: Table, label: str) -> str:
         comment_end_string="#>",
     )
     environment.filters["ready"] = Markup
-    return environment.get_template("table.tex.j2").render(table=table, label=label)
+    star = "*" if latex_points(table) > COLUMN_POINTS else ""
+    return environment.get_template("table.tex.j2").render(table=table, label=label, star=star)
+
+
+def latex_points(table: Table) -> float:
+    """Estimate the width of a table as render_latex sets it, in points, rather more than too little."""
+    lines = [[column.title for column in table.columns], *table.rows]
+    widths = [POINTS * max(len(line[i].rstrip("*")) for line in lines) for i in range(len(table.columns))]
+    for title, first, span in table.column_groups:
+        # LaTeX gives what a head over several columns lacks to the last of them
+        last = first + span - 2
+        widths[last] += max(0.0, POINTS * len(title) - sum(widths[first - 1 : last + 1]) - GAP_POINTS * (span - 1))
+    above = max((POINTS * len(title) for _, title in table.groups), default=0.0)
+    return max(sum(widths) + GAP_POINTS * (len(widths) - 1), above) + GAP_POINTS
 
 
 def escape_latex(text: str) -> str:
-    """Return a text with everything that means something to LaTeX, or that its usual fonts lack, as a command."""
-    return "".join(_LATEX.get(character, character) for character in clean(text))
+    """Return a text with everything that means something to LaTeX, or that its usual fonts lack, as a command.
+
+    A letter with an index, such as v_j, is mathematics.
+    """
+    parts = _INDEXED.split(clean(text))  # text, letter, index, text, ...
+    escaped = ["".join(_LATEX.get(character, character) for character in part) for part in parts]
+    return "".join(
+        part if i % 3 == 0 else f"${part}_" if i % 3 == 1 else f"{{{part}}}$" if len(part) > 1 else f"{part}$"
+        for i, part in enumerate(escaped)
+    )
 
 
 def _environment(escape: Callable[[str], str], **options: Any) -> Environment:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from erc_core.evaluation.scores import confusion, score
 from erc_core.params.training import EvaluateParams, ReportParams
@@ -21,7 +23,7 @@ from erc_core.report.page.document import (
     heads,
     number_heads,
 )
-from erc_core.report.page.figures import shared_classes
+from erc_core.report.page.figures import MOST_CELLS, MOST_NAMES, shared_classes
 from erc_core.report.page.formats import (
     MISSING,
     MODALITIES,
@@ -47,15 +49,15 @@ def dataset_part(
 ) -> DatasetPart:
     """Say everything about one dataset.
 
-    Figures come by name: confusion, learning, classes, per_class, confusion_shared where it has some of the paper's
-    classes, and one per curve of the study (see study.sections.sweeps).
+    Figures come by name: confusion, confusion_percent, losses, learning, classes, per_class, confusion_shared where it has
+    some of the paper's classes, and those of the study (see study.sections.sweeps and study.trainings.panels).
     """
     sections = (
         Section("Scores on the test split", "scores", _scores(content, evaluate)),
         Section("Model and choice of epoch", "model", _model(content)),
         Section("Classes", "classes", _classes(content, drawn, evaluate)),
         Section("Most confident errors", "errors", _errors(content, report.top_errors)),
-        Section("Training", "training", [_training(content, drawn["learning"])]),
+        Section("Training", "training", [_training(content, drawn)]),
         *study_sections(study, drawn, evaluate),
         data_section(content, drawn["classes"]),
         provenance_section(content),
@@ -116,8 +118,10 @@ def _model(content: DatasetContent) -> list[Block]:
     text = (
         f"How the epoch was chosen: epoch {run.best_epoch} of {run.epochs} has the highest weighted F1 on the "
         f"validation split ({percent(run.val_wf1)}), and its weights were kept. The test split had no part in this: "
-        "it was read once, by the evaluation, after the choice."
+        "the evaluation scores it after the choice, once for every training that is asked for."
     )
+    if run.best_epoch == run.epochs:
+        text += " The chosen epoch is the last one that ran, so that more epochs might have raised the score."
     return [table, text]
 
 
@@ -132,7 +136,8 @@ def _classes(content: DatasetContent, drawn: Mapping[str, Drawn], evaluate: Eval
         )
         rows.append((row["emotion"], *(scores if row["support"] else (MISSING,) * 3), count(row["support"])))
     absent = content.per_class.filter(pl.col("support") == 0)["emotion"].to_list()
-    note = f" No utterance of the test split is labelled {' or '.join(absent)}." if absent else ""
+    some = " or ".join(absent) if len(absent) <= MOST_NAMES else f"with one of {count(len(absent))} of the classes"
+    note = f" No utterance of the test split is labelled {some}." if absent else ""
     confidence = f"{100 * evaluate.confidence:g}%"
     table = Table(
         f"{name}: scores of each class, F1 with its {confidence} interval.{note}",
@@ -141,25 +146,43 @@ def _classes(content: DatasetContent, drawn: Mapping[str, Drawn], evaluate: Eval
     )
     per_class = Picture(
         f"{name}: F1 of each class. Bars are {confidence} intervals from resampled dialogues; the numbers "
-        f"on the right are the utterances of the class.{note}",
+        f"on the right are the utterances of the class.{_first_drawn(labels)}{note}",
         "Dot plot of the F1 of each class with its interval; the numbers are in the table above.",
         drawn["per_class"],
     )
     matrix = confusion(content.predictions["emotion"].to_list(), content.predictions["predicted"].to_list(), labels)
-    confusion_table = Table(
-        f"{name}: utterances by gold class (rows) and predicted class (columns).",
-        [*heads("Gold"), *number_heads(labels)],
-        [(label, *(count(int(n)) for n in row)) for label, row in zip(labels, matrix, strict=True)],
-    )
     confusion_picture = Picture(
-        f"{name}: confusion of gold classes (rows) and predicted classes (columns). Left: number of "
-        "utterances. Right: percent of the gold class, so each row sums to 100 but for rounding and the diagonal "
-        "holds the recall; a dash stands where a class does not occur.",
-        "Two confusion matrices, in counts and in percent of the gold class; the counts are in the next table.",
+        f"{name}: confusion of gold classes (rows) and predicted classes (columns), in utterances, and in percent of the gold "
+        "class, so that each row sums to 100 but for rounding and the diagonal holds the recall"
+        + ("; a dash stands where a class does not occur." if len(labels) <= MOST_CELLS else "."),
+        "Confusion matrix in utterances, or in percent of the gold class; the counts are in the next table.",
         drawn["confusion"],
+        [drawn["confusion_percent"]],
     )
     shared = [_shared_confusion(name, labels, drawn["confusion_shared"])] if "confusion_shared" in drawn else []
-    return [table, per_class, confusion_picture, *shared, confusion_table]
+    return [table, per_class, confusion_picture, *shared, _confusion_table(name, labels, matrix)]
+
+
+def _first_drawn(labels: list[str]) -> str:
+    return f" Drawn are the first {MOST_NAMES} of {count(len(labels))} classes." if len(labels) > MOST_NAMES else ""
+
+
+def _confusion_table(name: str, labels: list[str], matrix: NDArray[np.int64]) -> Table:
+    """Show all counts, or of more than MOST_CELLS classes the most frequent confusions."""
+    if len(labels) <= MOST_CELLS:
+        return Table(
+            f"{name}: utterances by gold class (rows) and predicted class (columns).",
+            [*heads("Gold"), *number_heads(labels)],
+            [(label, *(count(int(n)) for n in row)) for label, row in zip(labels, matrix, strict=True)],
+        )
+    wrong = matrix - np.diag(np.diag(matrix))
+    top = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CELLS]
+    rows = [(labels[i // len(labels)], labels[i % len(labels)], count(int(wrong.flat[i]))) for i in top]
+    return Table(
+        f"{name}: the {MOST_CELLS} most frequent confusions of {count(len(labels))} classes; all predictions are in predictions.csv.",
+        heads("Gold", "Predicted", "#Utterances"),
+        rows,
+    )
 
 
 def _shared_confusion(name: str, labels: list[str], drawn: Drawn) -> Picture:
@@ -203,13 +226,13 @@ def _errors(content: DatasetContent, top: int) -> list[Block]:
     return [text, table]
 
 
-def _training(content: DatasetContent, drawn: Drawn) -> Picture:
+def _training(content: DatasetContent, drawn: Mapping[str, Drawn]) -> Picture:
     run = content.training
     return Picture(
-        f"{content.dataset}: losses (left) and scores on the validation split (right) over the epochs. The total "
-        "training loss is the cross entropy plus the weighted contrastive loss. The dotted line marks the chosen "
+        f"{content.dataset}: losses, and scores on the validation split, over the epochs. The total training loss is the cross entropy plus the weighted contrastive loss. The dotted line marks the chosen "
         "epoch, the circle its weighted F1 (W-F1).",
         f"Learning curves; the chosen epoch is {run.best_epoch} of {run.epochs}, with a validation weighted F1 of "
         f"{percent(run.val_wf1)}.",
-        drawn,
+        drawn["losses"],
+        [drawn["learning"]],
     )

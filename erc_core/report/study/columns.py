@@ -1,7 +1,7 @@
 """The columns of a study's tables: what is known of a row, as CSV holds it, and how pages and LaTeX show it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from erc_core.params.training import EvaluateParams
@@ -27,7 +27,18 @@ OF_DIFFERENCES = {
     "p_bootstrap_holm": "p_bootstrap_holm",
     "star": "star",
 }
-COSTS = ("parameters", "trained_parameters", "peak_memory_mb", "memory", "seconds_per_epoch", "latency_ms")
+COSTS = (
+    "parameters", "trained_parameters", "activations_mb", "peak_memory_mb", "memory", "seconds_per_epoch", "latency_ms",
+)  # fmt: skip
+# Column of CSV -> attribute of Origin
+OF_ORIGIN = {
+    "system": "system",
+    "weights": "weights",
+    "backbones": "backbone",
+    "devices": "device",
+    "precisions": "precision",
+    "commits": "commit",
+}
 
 Values = Mapping[str, Any]
 
@@ -40,6 +51,7 @@ def row_values(table: StudyTable, row: Row) -> dict[str, Any]:
     """
     values: dict[str, Any] = {
         "dataset": table.dataset,
+        "synthetic": table.synthetic,
         "table": table.name,
         "group": row.group,
         "row": row.label,
@@ -49,6 +61,7 @@ def row_values(table: StudyTable, row: Row) -> dict[str, Any]:
         "missing": row.missing,
         "not_compared": row.not_compared,
         "seeds": " ".join(map(str, row.seeds)),
+        "unfinished_seeds": " ".join(map(str, row.unfinished)),
     }
     for metric in METRICS:
         score, difference = row.scores.get(metric), row.differences.get(metric)
@@ -56,7 +69,7 @@ def row_values(table: StudyTable, row: Row) -> dict[str, Any]:
         values |= {f"{metric}_{name}": getattr(difference, of, None) for name, of in OF_DIFFERENCES.items()}
         values |= {f"{metric}_paper": row.paper.get(metric), f"{metric}_paper_gap": row.paper_gap(metric, table.name)}
     values |= {name: getattr(row.cost, name, None) for name in COSTS}
-    return values | {name: "; ".join(of) for name, of in asdict(table.origin).items()}
+    return values | {name: getattr(row.origin, of, None) for name, of in OF_ORIGIN.items()}
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ def cells(columns: Sequence[ShownColumn], values: Values) -> Cells:
     return tuple(column.in_words(*(values[name] for name in column.names)) for column in columns)
 
 
-def score_columns(table: StudyTable, evaluate: EvaluateParams) -> list[ShownColumn]:
+def score_columns(table: StudyTable, evaluate: EvaluateParams, *, intervals: bool) -> list[ShownColumn]:
     """Return the columns of a table of scores: of each metric the mean with its spread and interval, and what it is beside.
 
     The difference is shown in a table against one reference, the paper's figure where the paper prints one of the rows.
@@ -84,7 +97,7 @@ def score_columns(table: StudyTable, evaluate: EvaluateParams) -> list[ShownColu
         group, of = f"{title} (%)", f"{metric}_"
         title = "mean ± sd" if table.has_seeds else "score"
         shown.append(_shown(title, _score, f"{of}mean", f"{of}sd", f"{of}star", group=group))
-        if table.has_seeds:
+        if table.has_seeds and intervals:
             shown.append(_shown(interval_title(evaluate), _interval, f"{of}low", f"{of}high", group=group))
         if table.kind == "rows" and table.compared:
             shown.append(_shown("diff.", points, f"{of}difference", group=group))
@@ -114,7 +127,10 @@ def test_columns(table: StudyTable, metric: str, evaluate: EvaluateParams) -> li
 
 
 def sweep_columns(table: StudyTable, title: str) -> list[ShownColumn]:
-    """Return the columns of a sweep over values that have this title: scores, size, memory and time."""
+    """Return the columns of a sweep over values that have this title: scores, size, memory and time.
+
+    Peak memory has a column where it is the GPU's: what a process holds depends on what it did before.
+    """
     shown = [_shown(title, lambda value: str(value).replace("-", MINUS), "value")]
     shown += [
         _shown(of, hundredths, f"{metric}_{of}", group=f"{name} (%)")
@@ -126,7 +142,8 @@ def sweep_columns(table: StudyTable, title: str) -> list[ShownColumn]:
     return [
         *shown,
         _shown("Parameters", _number(0), "parameters"),
-        _shown("Peak memory (MiB)", _number(0), "peak_memory_mb"),
+        *([_shown("Activations (MiB)", _number(1), "activations_mb")] if table.has_activations else []),
+        *([_shown("Peak memory (MiB)", _number(0), "peak_memory_mb")] if table.has_gpu_memory else []),
         _shown("Epoch (s)", _number(1), "seconds_per_epoch"),
         _shown("Latency (ms)", _number(1), "latency_ms"),
     ]

@@ -28,6 +28,8 @@ def pool_results(group: str, folds: Sequence[VariantResults | None]) -> VariantR
     if len(found) < len(folds):
         return None
     first = found[0]
+    if len(found) == 1:
+        return first.model_copy(update={"dataset": group})
     for fold in found:
         if set(fold.labels) != set(first.labels):
             raise ErcError(
@@ -77,8 +79,11 @@ def _pool_point(points: Sequence[PointResults]) -> PointResults:
 
 def _pool_runs(runs: Sequence[Run]) -> Run:
     averaged = ("acc", "wf1", "macro_f1", "val_wf1", "seconds_per_epoch")
-    return runs[0].model_copy(
+    # curves of several folds are no curve; what is said of the epochs is that of the fold that least had stopped improving
+    least = max(runs, key=lambda run: run.best_epoch / run.epochs)
+    return least.model_copy(
         update={name: fmean(getattr(run, name) for run in runs) for name in averaged}
+        | {"val_curve": [], "loss_curve": []}
         | {"seconds": sum(run.seconds for run in runs), "peak_memory_mb": max(run.peak_memory_mb for run in runs)}
     )
 

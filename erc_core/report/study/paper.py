@@ -7,8 +7,6 @@ from typing import Any, Literal
 
 from ruamel.yaml import YAML
 
-from erc_core.store.utterances import SYNTHETIC
-
 PaperCorpus = Literal["meld", "iemocap"]
 
 # Its corpora by the reader that reads them, with the number of classes of its tables
@@ -16,13 +14,13 @@ CLASSES: dict[str, tuple[PaperCorpus, int]] = {"meld": ("meld", 7), "iemocap": (
 SCORES, DIFFERENCES = frozenset({"comparison"}), frozenset({"ablation", "fusion"})
 
 
-def paper_corpus(dataset: str, ingest_format: str, labels: Sequence[str]) -> PaperCorpus | None:
+def paper_corpus(ingest_format: str, labels: Sequence[str], *, synthetic: bool) -> PaperCorpus | None:
     """Return which of the paper's corpora a dataset is, by its reader (ingest.<dataset>.format) and its classes.
 
     None for a synthetic corpus in a real one's layout, for another corpus, and for another number of classes than the
     paper's (7 of MELD, 4 of IEMOCAP).
     """
-    if dataset in SYNTHETIC or ingest_format not in CLASSES:
+    if synthetic or ingest_format not in CLASSES:
         return None
     corpus, n_classes = CLASSES[ingest_format]
     return corpus if len(labels) == n_classes else None

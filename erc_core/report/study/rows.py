@@ -9,6 +9,7 @@ from erc_core.report.study.differences import Difference
 from erc_core.report.study.paper import DIFFERENCES
 from erc_core.report.study.statistics import SeedSummary
 from erc_core.study.points import Point, base_label, points_of
+from erc_core.study.results import Run
 
 FULL_LABEL = "Full model"
 MODALITIES = ("T", "A", "T+A")
@@ -24,10 +25,25 @@ class Cost:
 
     parameters: int | None  # parameters of the model; None where they were not counted
     trained_parameters: int | None  # those of them that are trained; None likewise
-    peak_memory_mb: float  # the largest peak of its trainings, MiB
+    # the largest peak of those of its trainings whose seeds all rows of the table have, MiB; None without such a seed
+    peak_memory_mb: float | None
     memory: str  # what that is memory of: resident or gpu; see results.Run
+    activations_mb: float | None  # what a training batch keeps for its gradient, counted, MiB; None where it was not
     seconds_per_epoch: float  # mean over its trainings
     latency_ms: float | None  # of one utterance, batch of one, ms; None where it was not measured
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the numbers of a row come from."""
+
+    system: str
+    weights: str
+    backbone: str
+    device: str
+    precision: str
+    commit: str
+    differences: tuple[str, ...]  # of a peer: how it differs from its authors' code
 
 
 @dataclass(frozen=True)
@@ -42,12 +58,28 @@ class Row:
     is_reference: bool = False  # whether the other rows (of its group) are compared with it
     missing: str | None = None  # why there are no numbers; None where there are
     not_compared: str | None = None  # why a row with numbers has no differences; None where it has them, or should not
-    seeds: tuple[int, ...] = ()  # of its trainings
+    changes: Mapping[str, Any] = field(default_factory=dict)  # of study.base, dotted key: value
+    runs: tuple[Run, ...] = ()  # its trainings, by seed
+    trained: tuple[str, str] = (
+        "",
+        "",
+    )  # the variant and the point whose trainings they are: `full` has trained study.base
+    origin: Origin | None = None  # None where there are no numbers
     scores: Mapping[str, SeedSummary] = field(default_factory=dict)  # by metric, over the seeds
     differences: Mapping[str, Difference] = field(default_factory=dict)  # by metric, to the reference
     # by metric, what the paper prints: a score, or in tables of differences a difference; fractions
     paper: Mapping[str, float] = field(default_factory=dict)
     cost: Cost | None = None  # None where there are no numbers
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of its trainings, ascending."""
+        return tuple(run.seed for run in self.runs)
+
+    @property
+    def unfinished(self) -> tuple[int, ...]:
+        """The seeds of the trainings whose best epoch was their last: they may not have stopped improving."""
+        return tuple(run.seed for run in self.runs if run.best_epoch == run.epochs)
 
     def paper_gap(self, metric: str, table: str) -> float | None:
         """Return measured minus printed, a score or a difference by the table's name; None where one is missing."""

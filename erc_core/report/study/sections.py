@@ -5,14 +5,18 @@ from collections.abc import Mapping, Sequence
 from erc_core.params.training import EvaluateParams
 from erc_core.report.page.document import Block, Drawn, Picture, Section
 from erc_core.report.page.formats import listed
+from erc_core.report.study.figures import memory_curve
 from erc_core.report.study.rows import Row
 from erc_core.report.study.tables import StudyTable
-from erc_core.report.study.text import MEMORY_WORDS, gap_notes, shown_tables, title_of
+from erc_core.report.study.text import ACTIVATIONS, PEAK_MEMORY, gap_notes, shown_tables, title_of
+from erc_core.report.study.trainings import training_section
 
 SWEEPS = "Parameter analysis"
 INTRODUCTION = (
     "These are models of their own, trained from the configuration study.base in params.yaml, which does not follow the "
-    "parameters of the model above; their epochs were chosen on the validation split as well. The t-test asks whether a "
+    "parameters of the model above; their epochs were chosen on the validation split as well. Each training of each row is "
+    "scored on the test split, so that many scores of one test split stand here: choose among rows by their validation "
+    "scores. The t-test asks whether a "
     "difference would come back with other seeds, the bootstrap whether it would come back on other dialogues: a "
     "difference that only one of them bears out is no result yet."
 )
@@ -31,7 +35,9 @@ def study_sections(tables: Sequence[StudyTable], drawn: Mapping[str, Drawn], eva
         title = SWEEPS if table.kind == "sweep" else table.name.replace("_", " ").capitalize()
         blocks.setdefault(title, []).extend(_table_blocks(table, drawn, evaluate))
     blocks[next(iter(blocks))].insert(0, INTRODUCTION)
-    return [Section(title, f"study-{i}", tuple(of_title)) for i, (title, of_title) in enumerate(blocks.items(), 1)]
+    sections = [Section(title, f"study-{i}", tuple(of_title)) for i, (title, of_title) in enumerate(blocks.items(), 1)]
+    trainings = training_section(tables, drawn)
+    return [*sections, trainings] if trainings else sections
 
 
 def sweeps(table: StudyTable) -> dict[str, list[Row]]:
@@ -56,11 +62,10 @@ def _curves(table: StudyTable, rows: Sequence[Row], drawn: Drawn) -> Picture:
     shown = [row for row in rows if row.missing is None]
     system = f", {rows[0].group}" if rows[0].group else ""
     words = [f"{table.dataset}, test split{system}: {title_of(table)}."]
-    kinds = {row.cost.memory for row in shown if row.cost}
-    if len(kinds) == 1:
-        memory = kinds.pop()
-        peak = f"peak memory ({MEMORY_WORDS.get(memory, memory)})"
-        words.append(f"Left axis: accuracy and weighted F1. Right axis: {peak}.")
+    memory, _ = memory_curve(rows)
+    if memory:
+        what = {"peak memory": PEAK_MEMORY, "activations": ACTIVATIONS}[memory]
+        words.append(f"Left axis: accuracy and weighted F1. Right axis: {memory} ({what}).")
     if any(len(row.seeds) > 1 for row in shown):
         some = " where there are several" if any(len(row.seeds) == 1 for row in shown) else ""
         words.append(f"Bars are one standard deviation over the seeds{some}.")

@@ -13,10 +13,12 @@ from erc_core.params.study import FULL, StudyParams, TableParams
 from erc_core.params.training import EvaluateParams
 from erc_core.report.study.differences import METRICS, Side, compare, corrected, same_utterances
 from erc_core.report.study.paper import paper_corpus, printed
-from erc_core.report.study.rows import Cost, Kind, Row, planned_rows
+from erc_core.report.study.rows import Cost, Kind, Origin, Row, planned_rows
 from erc_core.report.study.statistics import seed_summary
 from erc_core.study.points import base_label
 from erc_core.study.results import VariantResults
+
+MODEL = "jfm"  # the system of this project in results; others are peers
 
 
 @dataclass(frozen=True)
@@ -24,22 +26,13 @@ class StudySource:
     """What the tables of one dataset are made from."""
 
     dataset: str  # its name in params.yaml
-    ingest_format: str  # its reader, which tells whether it is one of the paper's corpora
+    # its reader, which tells whether it is one of the paper's corpora; empty where the test split is not the paper's
+    ingest_format: str
+    synthetic: bool  # whether no person spoke it
     study: StudyParams  # tables, variants, and which of them to run
     evaluate: EvaluateParams  # confidence, resamples and seed of intervals and tests
     results: Mapping[str, VariantResults | None]  # of each variant; None, or no entry, where there are none
     predictions: Callable[[str], pl.DataFrame]  # returns the predictions of a variant that has results
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a table's numbers come from, each value that its rows have once, in the order of the rows."""
-
-    weights: tuple[str, ...]
-    backbones: tuple[str, ...]
-    devices: tuple[str, ...]
-    precisions: tuple[str, ...]
-    commits: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,8 @@ class StudyTable:
     reference: str  # label of the row that the others are compared with; empty in a sweep
     key: str  # the parameter that a sweep varies; empty elsewhere
     rows: tuple[Row, ...]  # in order
-    origin: Origin  # of the rows that have numbers
+    synthetic: bool  # whether the corpus is
+    note: str  # what params.yaml says under it
 
     @property
     def shown(self) -> list[Row]:
@@ -76,9 +70,14 @@ class StudyTable:
         return any(len(row.seeds) > 1 for row in self.rows)
 
     @property
-    def memory(self) -> tuple[str, ...]:
-        """What the rows' peak memory is of, each kind once: resident, gpu."""
-        return tuple(dict.fromkeys(row.cost.memory for row in self.rows if row.cost))
+    def has_gpu_memory(self) -> bool:
+        """Whether every row with numbers has a peak of memory that tells something: that of the GPU, over the same seeds."""
+        return all(row.cost and row.cost.memory == "gpu" and row.cost.peak_memory_mb is not None for row in self.shown)
+
+    @property
+    def has_activations(self) -> bool:
+        """Whether the activations of a row were counted."""
+        return any(row.cost and row.cost.activations_mb is not None for row in self.shown)
 
     @property
     def has_paper(self) -> bool:
@@ -102,7 +101,8 @@ def _table(source: StudySource, name: str, table: TableParams) -> StudyTable:
     standard = _standard(source, plan)
     sides = [_side(source, row, standard) for row in plan]
     references = {row.group: side for row, side in zip(plan, sides, strict=True) if row.is_reference}
-    corpus = paper_corpus(source.dataset, source.ingest_format, standard.labels if standard else [])
+    labels = standard.labels if standard else []
+    corpus = paper_corpus(source.ingest_format, labels, synthetic=source.synthetic)
     rows = []
     for planned, side in zip(plan, sides, strict=True):
         row = replace(planned, paper=printed(name, corpus, planned.group, planned.label))
@@ -112,9 +112,6 @@ def _table(source: StudySource, name: str, table: TableParams) -> StudyTable:
         rows.append(row)
     differences = corrected([row.differences for row in rows])
     rows = [replace(row, differences=of_row) for row, of_row in zip(rows, differences, strict=True)]
-    shown = [
-        side.results for row, side in zip(rows, sides, strict=True) if isinstance(side, Side) and row.missing is None
-    ]
     return StudyTable(
         dataset=source.dataset,
         name=name,
@@ -122,14 +119,20 @@ def _table(source: StudySource, name: str, table: TableParams) -> StudyTable:
         kind=kind,
         reference=next((row.label for row in plan if row.is_reference), ""),
         key=key,
-        rows=tuple(rows),
-        origin=Origin(
-            *(
-                tuple(dict.fromkeys(getattr(results, name) or "not recorded" for results in shown))
-                for name in ("weights", "backbone", "device", "precision", "commit")
-            )
-        ),
+        rows=tuple(_same_seeds(rows)),
+        synthetic=source.synthetic,
+        note=table.note or "",
     )
+
+
+def _same_seeds(rows: list[Row]) -> list[Row]:
+    """Return rows whose peak memory is over the seeds that all of them have: the more seeds, the larger the largest peak."""
+    seeds = set.intersection(*(set(row.seeds) for row in rows if row.cost)) if any(row.cost for row in rows) else set()
+    return [replace(row, cost=replace(row.cost, peak_memory_mb=_peak(row, seeds))) if row.cost else row for row in rows]
+
+
+def _peak(row: Row, seeds: set[int]) -> float | None:
+    return max((run.peak_memory_mb for run in row.runs if run.seed in seeds), default=None)
 
 
 def _standard(source: StudySource, rows: list[Row]) -> VariantResults | None:
@@ -175,7 +178,8 @@ def _unlike(results: VariantResults, standard: VariantResults) -> str | None:
     """Return what keeps two variants out of one table, in words; None if nothing does."""
     ours, theirs = _compatibility(results), _compatibility(standard)
     for what, value in ours.items():
-        if value != theirs[what]:
+        # a peer has no BERT and no ViT: its weights are fewer than those of the model
+        if value != theirs[what] and not (what == "weights" and results.system != standard.system):
             return f"left out for other {what} ({value}) than those of the other rows ({theirs[what]})"
     return None
 
@@ -193,10 +197,21 @@ def _measured(row: Row, side: Side | str, evaluate: EvaluateParams) -> Row:
     """Return a row with its scores and its cost, or with the reason why there are none."""
     if isinstance(side, str):
         return replace(row, missing=side)
-    runs = side.point.runs
+    runs, results = side.point.runs, side.results
     return replace(
         row,
-        seeds=tuple(side.seeds),
+        changes=side.point.changes,
+        trained=(results.variant, side.point.point),
+        runs=tuple(sorted(runs, key=lambda run: run.seed)),
+        origin=Origin(
+            system=results.system,
+            weights=results.weights,
+            backbone=results.backbone,
+            device=results.device,
+            precision=results.precision,
+            commit=results.commit or "not recorded",
+            differences=tuple(results.differences),
+        ),
         scores={
             metric: seed_summary([getattr(run, metric) for run in runs], evaluate.confidence) for metric in METRICS
         },
@@ -205,6 +220,7 @@ def _measured(row: Row, side: Side | str, evaluate: EvaluateParams) -> Row:
             trained_parameters=side.point.trained_parameters,
             peak_memory_mb=max(run.peak_memory_mb for run in runs),
             memory=" and ".join(sorted({run.memory for run in runs})),
+            activations_mb=side.point.activations_mb,
             seconds_per_epoch=sum(run.seconds_per_epoch for run in runs) / len(runs),
             latency_ms=side.point.latency_ms,
         ),
@@ -217,7 +233,7 @@ def _compared(row: Row, side: Side, reference: Side | str | None, evaluate: Eval
         return replace(row, not_compared="as the row to compare with has no numbers")
     if not same_utterances(side, reference):
         reason = "left out for other test utterances than those of the row to compare with"
-        return replace(row, missing=reason, seeds=(), scores={}, cost=None)
+        return replace(row, missing=reason, changes={}, trained=("", ""), runs=(), origin=None, scores={}, cost=None)
     differences = compare(side, reference, evaluate)
     no_seed = None if differences else "as no seed is in common with the row to compare with"
     return replace(row, differences=differences, not_compared=no_seed)

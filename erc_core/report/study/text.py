@@ -4,36 +4,41 @@ Notes say what a star means, what was tested, what is missing, where the numbers
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from erc_core.params.training import EvaluateParams
 from erc_core.report.page.document import Column, Table
-from erc_core.report.page.formats import MODALITIES, listed, plural
+from erc_core.report.page.formats import MODALITIES, listed, plural, value
 from erc_core.report.study import columns
 from erc_core.report.study.columns import ShownColumn, cells, row_values
 from erc_core.report.study.differences import ALPHA
 from erc_core.report.study.rows import FULL_LABEL, Row
-from erc_core.report.study.tables import StudyTable
+from erc_core.report.study.tables import MODEL, StudyTable
+from erc_core.report.study.trainings import unfinished_note
 
-MEMORY_WORDS = {
-    "resident": "what the training added to the memory of the process",
-    "gpu": "what the training held on the GPU",
-}
+PEAK_MEMORY = "the most that a training held on the GPU, over the seeds that all rows have"
+ACTIVATIONS = "what a training batch keeps for its gradient, counted"
 
 
-def shown_tables(table: StudyTable, evaluate: EvaluateParams) -> list[Table]:
-    """Return a table of a study as it is shown, and where rows were compared with a reference, the table of tests."""
+def shown_tables(table: StudyTable, evaluate: EvaluateParams, *, intervals: bool = True) -> list[Table]:
+    """Return a table of a study as it is shown, and where rows were compared with a reference, the table of tests.
+
+    The first one without the intervals of scores, if asked.
+    """
     if table.kind == "sweep":
         return [sweep_table(table)]
-    return [scores_table(table, evaluate), *([tests_table(table, evaluate)] if table.compared else [])]
+    return [
+        scores_table(table, evaluate, intervals=intervals),
+        *([tests_table(table, evaluate)] if table.compared else []),
+    ]
 
 
-def scores_table(table: StudyTable, evaluate: EvaluateParams) -> Table:
+def scores_table(table: StudyTable, evaluate: EvaluateParams, *, intervals: bool = True) -> Table:
     """Show the scores of a table that has a reference, one row per system."""
-    shown, words = columns.score_columns(table, evaluate), []
+    shown, words = columns.score_columns(table, evaluate, intervals=intervals), []
     if table.has_seeds:
-        interval = columns.interval_title(evaluate)
-        words.append(f"Mean and standard deviation over the seeds, and Student’s {interval} of the mean.")
+        interval = f", and Student’s {columns.interval_title(evaluate)} of the mean" if intervals else ""
+        words.append(f"Mean and standard deviation over the seeds{interval}.")
     if any(column.head.title == "diff." for column in shown):
         words.append(f"Diff.: difference from {reference_words(table)} in points{paired_words(table)}.")
     if table.has_paper:
@@ -58,10 +63,15 @@ def sweep_table(table: StudyTable) -> Table:
     """Show the points of a sweep: scores, size, memory and time for each value."""
     several = any(row.group for row in table.rows)
     name = table.key if several else table.rows[0].label
-    memory = listed([MEMORY_WORDS.get(kind, kind) for kind in table.memory])
     words = [] if several else [f"{name} is {table.key}."]
-    words.append(f"Peak memory: the most of {memory}. Latency: one utterance in a batch of one.")
-    return _table(table, words, columns.sweep_columns(table, name), [])
+    shown = columns.sweep_columns(table, name)
+    titles = [column.head.title for column in shown]
+    if any(title.startswith("Activations") for title in titles):
+        words.append(f"Activations: {ACTIVATIONS}.")
+    if table.has_gpu_memory:
+        words.append(f"Peak memory: {PEAK_MEMORY}.")
+    words.append("Latency: one utterance in a batch of one.")
+    return _table(table, words, shown, [])
 
 
 def _table(table: StudyTable, words: list[str], shown: list[ShownColumn], notes: list[str]) -> Table:
@@ -70,7 +80,19 @@ def _table(table: StudyTable, words: list[str], shown: list[ShownColumn], notes:
         _heads([column.head for column in shown]),
         [cells(shown, row_values(table, row)) for row in table.rows],
         _groups(table.rows),
-        [note for note in (*notes, *gap_notes(table), origin_note(table)) if note],
+        [
+            note
+            for note in (
+                *notes,
+                table.note,
+                unfinished_note(table),
+                changes_note(table),
+                *gap_notes(table),
+                *peer_notes(table),
+                origin_note(table),
+            )
+            if note
+        ],
     )
 
 
@@ -141,17 +163,46 @@ def gap_notes(table: StudyTable) -> list[str]:
     return [f"Missing (–): {missing}."] * bool(missing) + [f"Not compared: {not_compared}."] * bool(not_compared)
 
 
+def changes_note(table: StudyTable) -> str:
+    """Say what each row changes, where labels are words; with the temperature where the ICL reads raw features."""
+    if table.kind != "rows":
+        return ""
+    words = [
+        f"{row.label}: {', '.join(f'{key} = {value(setting)}' for key, setting in row.changes.items())}"
+        for row in table.shown
+        if row.changes
+    ]
+    return f"Changed, of study.base: {'; '.join(words)}." if words else ""
+
+
+def peer_notes(table: StudyTable) -> list[str]:
+    """Say of each system of others what its rows are."""
+    peers: dict[str, list[Row]] = {}
+    for row in table.shown:
+        if row.origin and row.origin.system != MODEL:
+            peers.setdefault(row.origin.system, []).append(row)
+    notes = []
+    for rows in peers.values():
+        origin = rows[0].origin
+        assert origin is not None
+        differences = f": {'; '.join(origin.differences)}" if origin.differences else ""
+        notes.append(
+            f"{_names(table, rows)} as it stands here is not its authors’ code{differences}. Weights: {origin.weights}; "
+            f"precision: {origin.precision}."
+        )
+    return notes
+
+
 def origin_note(table: StudyTable) -> str:
     """Say which weights, seeds, hardware, precision and commit the numbers come from."""
-    origin = table.origin
     parts = {
-        "Weights": origin.weights,
-        "Seeds": (_seeds(table),),
-        "Hardware": origin.devices,
-        "Precision": origin.precisions,
-        "Commit": origin.commits,
+        "Weights": _each(table, lambda row: row.origin.weights if row.origin else ""),
+        "Seeds": _each(table, lambda row: ", ".join(map(str, row.seeds))),
+        "Hardware": _each(table, lambda row: row.origin.device if row.origin else ""),
+        "Precision": _each(table, lambda row: row.origin.precision if row.origin else ""),
+        "Commit": _each(table, lambda row: row.origin.commit if row.origin else ""),
     }
-    return " ".join(f"{name}: {'; '.join(values)}." for name, values in parts.items() if any(values))
+    return " ".join(f"{name}: {words}." for name, words in parts.items() if words)
 
 
 def _by_reason(table: StudyTable, reasons: list[str | None]) -> str:
@@ -177,12 +228,11 @@ def _names(table: StudyTable, rows: list[Row]) -> str:
     return listed(names)
 
 
-def _seeds(table: StudyTable) -> str:
-    """Name the seeds, and where rows differ in them, whose they are."""
-    rows: dict[tuple[int, ...], list[Row]] = {}
+def _each(table: StudyTable, of: Callable[[Row], str]) -> str:
+    """Name a fact of the rows, and where rows differ in it, whose it is."""
+    rows: dict[str, list[Row]] = {}
     for row in table.shown:
-        rows.setdefault(row.seeds, []).append(row)
-    named = {seeds: ", ".join(map(str, seeds)) for seeds in rows}
+        rows.setdefault(of(row), []).append(row)
     if len(rows) == 1:
-        return next(iter(named.values()))
-    return "; ".join(f"{named[seeds]} ({_names(table, of_seeds)})" for seeds, of_seeds in rows.items())
+        return next(iter(rows))
+    return "; ".join(f"{words} ({_names(table, of_fact)})" for words, of_fact in rows.items())

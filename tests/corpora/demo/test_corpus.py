@@ -17,6 +17,7 @@ from erc_core.corpora.readers import read_corpus
 from erc_core.errors import ErcError
 from erc_core.params.data import AudioParams, MeldIngest
 from erc_core.speech.audio import load_clip
+from erc_core.store.utterances import SYNTHETIC_FILE
 
 AUDIO = AudioParams(sample_rate=16000, downmix="center", min_seconds=0.1, max_seconds=20.0, silence_dbfs=-65.0)
 
@@ -55,6 +56,7 @@ def test_the_same_bytes_come_again_with_two_workers_over_an_old_folder(spoken, p
 
 def test_the_annotation_has_the_layout_of_meld(spoken, params):
     folder, summary = spoken
+    assert (folder / SYNTHETIC_FILE).is_file()  # what says that no person spoke
     script = write_script(params)
     total = 0
     for split in CLIP_FOLDERS:

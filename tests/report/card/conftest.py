@@ -29,6 +29,7 @@ class MadeUpCorpus:
         self.ingest: dict[str, Any] = {"format": "table", "split_by": "dialogue"}
         self.facts: dict[str, Any] = {}
         self.issues: list[Any] = []
+        self.synthetic = False
 
     def add(self, split="train", *, text=None, audio=None, status="ok", detail="", seconds=None, **columns):
         """Add an utterance; audio is the seed of its samples, None for none."""
@@ -72,6 +73,7 @@ class MadeUpCorpus:
             "ingest": self.ingest,
             "clips": "raw",
             "facts": self.facts,
+            "synthetic": self.synthetic,
             "issues": [asdict(issue) for issue in self.issues],
         }
         (self.folder / "ingest.json").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")

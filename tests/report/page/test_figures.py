@@ -33,6 +33,8 @@ PER_CLASS = pl.DataFrame(
 )
 DRAW = {
     "confusion": lambda synthetic: figures.confusion_figure(MATRIX, LABELS, synthetic=synthetic),
+    "confusion_percent": lambda synthetic: figures.confusion_percent_figure(MATRIX, LABELS, synthetic=synthetic),
+    "losses": lambda synthetic: figures.losses_figure(HISTORY, 2, synthetic=synthetic),
     "learning": lambda synthetic: figures.learning_figure(HISTORY, 2, synthetic=synthetic),
     "classes": lambda synthetic: figures.class_figure(EMOTIONS, LABELS, synthetic=synthetic),
     "shared": lambda synthetic: figures.shared_confusion_figure(MATRIX, LABELS, synthetic=synthetic),
@@ -49,7 +51,7 @@ def test_a_figure_is_whole_fits_its_column_and_has_the_same_bytes_again(tmp_path
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [f"{name}.png", f"{name}.svg"]
 
     pixels = imread(png)[..., :3]
-    assert pixels.shape[1] == 200 * (figures.COLUMN_INCHES if name in ("per_class", "shared") else figures.FULL_INCHES)
+    assert pixels.shape[1] == 200 * figures.COLUMN_INCHES
     ink = (pixels < 0.9).any(axis=-1)
     assert 0.01 < ink.mean() < 0.9
     # nothing is cut off: no ink on the border
@@ -68,8 +70,9 @@ def test_only_figures_of_a_synthetic_corpus_say_so(name):
 
 
 def test_confusion_shows_counts_and_percent_and_dashes_for_a_class_without_gold():
-    left, right = figures.confusion_figure(MATRIX, LABELS, synthetic=False).axes
-    counts, percent = ([text.get_text() for text in axes.texts] for axes in (left, right))
+    made = (figures.confusion_figure, figures.confusion_percent_figure)
+    both = [draw(MATRIX, LABELS, synthetic=False).axes[0] for draw in made]
+    counts, percent = ([text.get_text() for text in axes.texts] for axes in both)
     assert counts == [str(n) for n in MATRIX.ravel()]
     assert percent[:4] == ["91", "7", "2", "0"]
     assert percent[-4:] == ["–"] * 4
@@ -102,7 +105,8 @@ def test_a_corpus_with_other_classes_has_no_figure_of_the_papers():
 
 def test_learning_marks_the_chosen_epoch_and_leaves_out_what_was_not_recorded():
     history = HISTORY.with_columns(train_icl=pl.lit(None, pl.Float64), val_loss=pl.lit(float("nan")))
-    losses, scores = figures.learning_figure(history, 2, synthetic=False).axes
+    (losses,) = figures.losses_figure(history, 2, synthetic=False).axes
+    (scores,) = figures.learning_figure(history, 2, synthetic=False).axes
     assert [text.get_text() for text in losses.get_legend().get_texts()] == [
         "train, total",
         "train, cross entropy",
@@ -126,3 +130,17 @@ def test_hostile_labels_are_drawn_as_they_are(tmp_path):
     ElementTree.fromstring(svg.read_bytes())
     shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert shown == ["$\\frac{", "<b>&--", "a b\ufffd", "x" * 13 + "…"]
+
+
+def test_many_classes_are_drawn_without_a_word_for_each(tmp_path):
+    labels = [f"class {i}" for i in range(300)]
+    matrix = np.ones((300, 300), dtype=np.int64)
+    for draw in (figures.confusion_figure, figures.confusion_percent_figure):
+        (axes,) = draw(matrix, labels, synthetic=False).axes
+        assert len(axes.texts) == len(axes.get_xticklabels()) == len(axes.get_yticklabels()) == 0
+    emotions = {split: dict.fromkeys(labels, 2) for split in figures.SPLITS}
+    (axes,) = figures.class_figure(emotions, labels, synthetic=False).axes
+    assert len(axes.get_yticklabels()) == figures.MOST_NAMES
+    assert axes.get_legend().get_texts()[0].get_text() == "train, 600 utterances"  # of all classes
+    table = PER_CLASS[[0] * 300]
+    assert figures.per_class_figure(table, synthetic=False).get_size_inches()[1] < 12

@@ -1,8 +1,11 @@
 import polars as pl
 import pytest
 from made_up_study import study_params, write_study
+from pydantic import TypeAdapter
 
-from stages.report import main
+from erc_core.params.data import IngestParams
+from erc_core.study.results import read_predictions
+from stages.report import main, printed_format
 
 
 @pytest.fixture
@@ -29,6 +32,42 @@ def test_the_stage_shows_the_variants_that_are_asked_for(project, params):
     assert sorted(path.name for path in folder.iterdir()) == names[2:]
     markdown = (project / "reports/index.md").read_text("utf-8")
     assert "Missing (–): w/o JFM, w/o v\\_j and w/o ICL, not in study.run." in markdown
+
+
+@pytest.mark.parametrize(
+    ("section", "printed"),
+    [
+        ({"format": "meld"}, "meld"),
+        ({"format": "iemocap"}, "iemocap"),
+        ({"format": "iemocap", "fold": 5}, "iemocap"),
+        ({"format": "iemocap", "fold": 2}, ""),  # the paper's test split is session 5
+    ],
+)
+def test_only_the_papers_test_split_may_have_its_figures(section, printed):
+    assert printed_format(TypeAdapter(IngestParams).validate_python(section)) == printed
+
+
+@pytest.mark.slow
+def test_a_synthetic_dataset_keeps_the_papers_figures_away_from_its_group_and_predictions_are_read_once(
+    project, params, write_inputs, monkeypatch
+):
+    write_inputs(project, "meld", synthetic=False, texts=["No."])
+    study = study_params(run=["full", "without_icl"])
+    for dataset in ("demo", "meld"):
+        write_study(project, study, dataset, n_dialogues=6)
+    read = []
+    monkeypatch.setattr(
+        "stages.report.read_predictions", lambda *of: read.append(of) or read_predictions(*of), raising=True
+    )
+    main(params.model_copy(update={"datasets": ["demo", "meld"], "groups": {"both": ["demo", "meld"]}, "study": study}))
+    printed = {name: pl.read_csv(project / f"reports/tables/{name}_ablation.csv") for name in ("demo", "meld", "both")}
+    assert {name: table["acc_paper"].null_count() < len(table) for name, table in printed.items()} == {
+        "demo": False, "meld": True, "both": False
+    }  # fmt: skip
+    assert {name: table["synthetic"].any() for name, table in printed.items()} == {
+        "demo": True, "meld": False, "both": True
+    }  # fmt: skip
+    assert sorted(read) == sorted(set(read))
 
 
 def test_without_a_study_there_is_a_report_and_an_empty_folder_of_tables(project, params):

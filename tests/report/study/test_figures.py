@@ -6,8 +6,9 @@ import pytest
 from matplotlib.image import imread
 
 from erc_core.report.page import figures
-from erc_core.report.study.figures import sweep_figure
+from erc_core.report.study.figures import memory_curve, sweep_figure, training_figure
 from erc_core.report.study.sections import sweeps
+from erc_core.report.study.trainings import panels
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,12 @@ def test_a_curve_fits_its_column_and_has_the_same_bytes_again(tmp_path, curves, 
     assert not np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]]).any()
 
 
+def of_gpu(rows):
+    return [replace(row, cost=replace(row.cost, memory="gpu")) for row in rows]
+
+
 def test_scores_stand_left_and_memory_right_with_bars_over_the_seeds(curves):
-    rows = curves["n_blocks"]
+    rows = of_gpu(curves["n_blocks"])
     scores, memory = sweep_figure(rows, "N", synthetic=False).axes
     wf1, acc = scores.containers
     assert wf1.lines[0].get_ydata() == pytest.approx([100 * row.scores["wf1"].mean for row in rows])
@@ -60,7 +65,9 @@ def test_values_that_double_stand_on_an_axis_of_powers_of_two(curves):
 
 
 def test_a_point_without_numbers_is_a_gap(curves):
-    rows = [replace(row, missing="x", scores={}, cost=None) if row.value == 3 else row for row in curves["n_blocks"]]
+    rows = [
+        replace(row, missing="x", scores={}, cost=None) if row.value == 3 else row for row in of_gpu(curves["n_blocks"])
+    ]
     scores, memory = sweep_figure(rows, "N", synthetic=False).axes
     for line in (scores.containers[0].lines[0], memory.lines[0]):
         assert np.isnan(line.get_ydata().astype(float)).tolist() == [False, False, True, False, False]
@@ -69,4 +76,38 @@ def test_a_point_without_numbers_is_a_gap(curves):
 def test_different_kinds_of_memory_are_not_one_curve(curves):
     first, *rest = curves["n_blocks"]
     mixed = [replace(first, cost=replace(first.cost, memory="gpu")), *rest]
-    assert len(sweep_figure(mixed, "N", synthetic=False).axes) == 1
+    assert memory_curve(mixed)[0] == "activations"
+
+
+def test_memory_of_a_process_is_no_curve_and_counted_activations_stand_instead(curves):
+    rows = curves["n_blocks"]
+    assert memory_curve(rows) == ("activations", [2.5 * row.value for row in rows])
+    uncounted = [replace(row, cost=replace(row.cost, activations_mb=None)) for row in rows]
+    assert memory_curve(uncounted) == ("", [])
+    assert len(sweep_figure(uncounted, "N", synthetic=False).axes) == 1
+    other_seeds = [replace(row, cost=replace(row.cost, peak_memory_mb=None)) for row in of_gpu(rows)]
+    assert memory_curve(other_seeds)[0] == "activations"
+
+
+def test_each_training_is_a_line_and_a_best_epoch_that_was_the_last_has_a_ring(study_tables):
+    (table,) = [table for table in study_tables if table.name == "ablation"]
+    first, second, *others = table.rows
+    last = [run.model_copy(update={"best_epoch": 12, "stopped_by": "epochs"}) for run in second.runs]
+    marked = replace(table, rows=(first, replace(second, runs=(*last[:1], *second.runs[1:])), *others))
+    ((_, panel),) = panels(marked).items()
+    (axes,) = training_figure(panel, synthetic=False).axes
+    curves = [line for line in axes.lines if len(line.get_xdata()) == 12]
+    assert len(curves) == 4 * 3
+    assert curves[0].get_ydata() == pytest.approx([100 * wf1 for wf1 in first.runs[0].val_curve])
+    rings = [line.get_xydata().tolist() for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert rings == [[[12, pytest.approx(70)]]]
+
+
+def test_a_figure_of_trainings_is_whole_and_fits_its_column(tmp_path, study_tables):
+    for table in study_tables:
+        for name, panel in panels(table).items():
+            png, _ = figures.save(training_figure(panel, synthetic=True), tmp_path, name)
+            pixels = imread(png)[..., :3]
+            assert pixels.shape[1] == 200 * figures.COLUMN_INCHES
+            ink = (pixels < 0.9).any(axis=-1)
+            assert not np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]]).any()

@@ -1,15 +1,18 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import polars as pl
 import pytest
 from made_up_study import TABLES, study_params, write_study
 
+from erc_core.errors import ErcError
 from erc_core.params.training import EvaluateParams
-from erc_core.report.page.render import escape_latex
+from erc_core.report.page.render import escape_latex, latex_points
 from erc_core.report.study.files import csv_table, latex, write_tables
 from erc_core.report.study.tables import StudySource, make_tables
+from erc_core.report.study.text import shown_tables
 from erc_core.study.results import read_predictions, read_results
 
 pytestmark = pytest.mark.slow
@@ -33,7 +36,9 @@ def tables(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         results = {name: read_results("meld", name) for name in run}
-        source = StudySource("meld", "meld", study, EVALUATE, results, lambda name: read_predictions("meld", name))
+        source = StudySource(
+            "meld", "meld", False, study, EVALUATE, results, lambda name: read_predictions("meld", name)
+        )
         return {table.name: table for table in make_tables(source)}
 
 
@@ -129,15 +134,15 @@ def test_latex_says_what_the_table_says(tables):
     star = r"\rlap{$^{*}$}" if difference.star else ""
     line = next(line for line in text.splitlines() if line.startswith("w/o JFM &"))
     assert line.split(" & ")[1] == rf"{100 * score.mean:.2f} $\pm$ {100 * score.sd:.2f}{star}"
-    assert line.split(" & ")[3] == f"$-${-100 * difference.mean:.2f}"
-    assert line.split(" & ")[4] == "$-$5.64"
+    assert line.split(" & ")[2] == f"$-${-100 * difference.mean:.2f}"
+    assert line.split(" & ")[3] == "$-$5.64"
     assert "not in study.run" in text
-    assert r"w/o v\_j & -- & -- & --" in text
+    assert "w/o $v_j$ & -- & -- & " in text
     assert r"\multicolumn{3}{l}{\textit{T (text)}}" not in text
 
 
 def test_every_special_character_is_escape_latex():
-    assert escape_latex("50% of a_b & $5 #1 {x}") == r"50\% of a\_b \& \$5 \#1 \{x\}"
+    assert escape_latex("50% of ab_c & $5 #1 {x}") == r"50\% of ab\_c \& \$5 \#1 \{x\}"
     assert escape_latex("~^\\") == r"\textasciitilde{}\textasciicircum{}\textbackslash{}"
     assert escape_latex("−1 ± 2 – “q”") == r"$-$1 $\pm$ 2 -- ``q''"
 
@@ -154,3 +159,31 @@ def test_latex_compiles(folder, tmp_path):
     ran = subprocess.run([COMPILER, *options, "paper.tex"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout[-2000:]
     assert (tmp_path / "paper.pdf").stat().st_size > 10_000
+
+
+def test_tables_of_a_synthetic_corpus_say_so_wherever_they_go(tables):
+    for synthetic in (True, False):
+        table = replace(tables["ablation"], synthetic=synthetic)
+        captions = re.findall(r"\\caption\{(.*)\}", latex(table, EVALUATE))
+        assert len(captions) == 2
+        assert ["Synthetic corpus: speech by eSpeak NG" in caption for caption in captions] == [synthetic] * 2
+        assert csv_table(table)["synthetic"].to_list() == [synthetic] * len(table.rows)
+
+
+def test_two_tables_of_one_name_are_refused_with_both(tables, tmp_path):
+    first, second = (
+        replace(tables["ablation"], dataset="a", name="b_c"),
+        replace(tables["ablation"], dataset="a_b", name="c"),
+    )
+    with pytest.raises(ErcError, match=r"a_b_c\.csv: would be table 'c' of a_b and 'b_c' of a; give one"):
+        write_tables([first, second], EVALUATE, tmp_path / "tables")
+
+
+@pytest.mark.parametrize("name", ["comparison", "ablation", "n_blocks"])
+def test_a_latex_table_is_no_wider_than_its_place(tables, name):
+    has_paper = name == "ablation"  # with the paper's columns there is no room for intervals of scores
+    text = latex(tables[name], EVALUATE)
+    floats = re.findall(r"\\begin\{(table\*?)\}", text)
+    for table, place in zip(shown_tables(tables[name], EVALUATE, intervals=not has_paper), floats, strict=True):
+        assert latex_points(table) < {"table": 219, "table*": 455}[place]
+        assert " & ".join(column.title for column in table.columns).replace("%", r"\%").replace("±", r"$\pm$") in text

@@ -39,6 +39,7 @@ def test_scores_of_a_seed_are_averaged_every_fold_alike(folds):
     for metric in ("acc", "wf1", "macro_f1", "val_wf1"):
         by_fold = [[getattr(run, metric) for run in fold.points[0].runs] for fold in results()]
         assert [getattr(run, metric) for run in pooled.points[0].runs] == pytest.approx(np.mean(by_fold, axis=0))
+    assert not any(run.val_curve for run in pooled.points[0].runs)  # epochs of several trainings are no curve
     memory = [[run.peak_memory_mb for run in fold.points[0].runs] for fold in results()]
     assert [run.peak_memory_mb for run in pooled.points[0].runs] == np.max(memory, axis=0).tolist()
     assert pooled.splits["test"] == sum(fold.splits["test"] for fold in results())
@@ -55,7 +56,7 @@ def test_predictions_of_all_folds_stand_together_and_apart(folds):
 
 def test_a_table_of_the_group_has_its_mean_deviation_and_tests(folds):
     pooled = {variant: pool_results("folds", results(variant)) for variant in STUDY.run}
-    source = StudySource("folds", "table", STUDY, EVALUATE, pooled, predictions)
+    source = StudySource("folds", "table", False, STUDY, EVALUATE, pooled, predictions)
     (table,) = (table for table in make_tables(source) if table.name == "ablation")
     row = next(row for row in table.rows if row.label == "w/o ICL")
     by_fold = [[run.acc for run in fold.points[0].runs] for fold in results()]

@@ -6,18 +6,18 @@ SEVEN, FOUR, SIX = [list("abcdefg"), list("abcd"), list("abcdef")]
 
 
 @pytest.mark.parametrize(
-    ("dataset", "ingest_format", "labels", "corpus"),
+    ("synthetic", "ingest_format", "labels", "corpus"),
     [
-        ("meld", "meld", SEVEN, "meld"),
-        ("iemocap", "iemocap", FOUR, "iemocap"),
-        ("iemocap", "iemocap", SIX, None),
-        ("meld", "meld", FOUR, None),
-        ("demo", "meld", SEVEN, None),  # synthetic, in MELD's layout
-        ("mine", "table", SEVEN, None),
+        (False, "meld", SEVEN, "meld"),
+        (False, "iemocap", FOUR, "iemocap"),
+        (False, "iemocap", SIX, None),
+        (False, "meld", FOUR, None),
+        (True, "meld", SEVEN, None),  # synthetic, in MELD's layout
+        (False, "table", SEVEN, None),
     ],
 )
-def test_only_the_papers_corpora_with_its_classes_have_its_figures(dataset, ingest_format, labels, corpus):
-    assert paper_corpus(dataset, ingest_format, labels) == corpus
+def test_only_the_papers_corpora_with_its_classes_have_its_figures(synthetic, ingest_format, labels, corpus):
+    assert paper_corpus(ingest_format, labels, synthetic=synthetic) == corpus
 
 
 def test_figures_are_those_of_the_papers_tables():

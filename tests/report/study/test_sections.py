@@ -13,7 +13,8 @@ pytestmark = pytest.mark.slow
 
 SCORES = ["mean ± sd", "95% interval"]
 TESTS = ["Model", "Score", "difference", "p, t-test", "difference", "90% interval", "p, bootstrap"]
-SWEEP = ["mean", "sd", "mean", "sd", "Seeds", "Parameters", "Peak memory (MiB)", "Epoch (s)", "Latency (ms)"]
+SWEEP = ["mean", "sd", "mean", "sd", "Seeds", "Parameters", "Activations (MiB)", "Epoch (s)", "Latency (ms)"]
+TRAININGS = ["Model", "Seeds", "Epochs", "Best epoch", "Validation W-F1", "Stopped by"]
 
 
 @pytest.fixture
@@ -43,13 +44,14 @@ def test_structure(sections, study_tables):
         ("Fusion", "other fusions", [["Model", *against], TESTS], [3, 4]),
         ("Parameter analysis", "number of blocks", [["N", *SWEEP], ["J", *SWEEP]], [5, 7]),
         ("Switches", "other readings", [["Model", *against], TESTS], [3, 4]),
+        ("Validation curves", "", [TRAININGS], [26]),  # those of the full model, in six tables, once
     ]
     assert [section.title for section in made] == [title for title, *_ in expected]
     assert len({section.anchor for section in made}) == len(made)
     assert [isinstance(block, Picture) for block in made[3].blocks] == [True, False, True, False]
     for section, (_, words, columns, heights) in zip(made, expected, strict=True):
         tables = tables_of([section])
-        assert tables[0].caption.startswith(f"demo, test split: {words}")
+        assert tables[0].caption.startswith(f"demo, test split: {words}" if words else "demo: the trainings")
         assert [[column.title for column in table.columns] for table in tables] == columns
         assert [len(table.rows) for table in tables] == heights
         for table in tables:
@@ -62,7 +64,7 @@ def test_structure(sections, study_tables):
 
 def test_cells_are_the_numbers_in_percent_and_points(sections, study_tables):
     source = next(table for table in study_tables if table.name == "ablation")
-    scores, tests = tables_of(sections([source]))
+    scores, tests, _ = tables_of(sections([source]))
     row = source.rows[1]
     acc, difference = row.scores["acc"], row.differences["acc"]
     star = "*" if difference.star else ""
@@ -81,7 +83,7 @@ def test_cells_are_the_numbers_in_percent_and_points(sections, study_tables):
 
 def test_notes_say_what_was_tested_and_where_the_numbers_come_from(sections, study_tables):
     for scores, tests in zip(
-        *[iter(tables_of(sections([t for t in study_tables if t.kind != "sweep"])))] * 2, strict=True
+        *[iter(tables_of(sections([t for t in study_tables if t.kind != "sweep"])[:-1]))] * 2, strict=True
     ):
         origin = scores.notes[-1]
         for words in (
@@ -97,7 +99,7 @@ def test_notes_say_what_was_tested_and_where_the_numbers_come_from(sections, stu
         for words in ("paired by seed", "200 resamples of whole test dialogues", "Holm"):
             assert words in tested
     sweep = next(table for table in study_tables if table.name == "n_blocks")
-    (table,) = tables_of(sections([sweep]))
+    table, _ = tables_of(sections([sweep]))
     assert "Seeds: 0 (N = 1, 3, 4, 5); 0, 1, 2 (N = 2)." in table.notes[-1]
 
 
@@ -148,7 +150,7 @@ def test_a_difference_over_the_seeds_that_both_have_says_so(params, study_tables
     ablation = next(table for table in study_tables if table.name == "ablation")
     assert paired_words(ablation) == ""
     first, second, *others = ablation.rows
-    fewer = replace(ablation, rows=(first, replace(second, seeds=(0,)), *others))
+    fewer = replace(ablation, rows=(first, replace(second, runs=second.runs[:1]), *others))
     assert "over the seeds that both have" in shown_tables(fewer, params.evaluate)[0].caption
 
 
@@ -177,7 +179,7 @@ def test_a_study_that_ran_nothing_is_a_line(sections):
 
 def test_the_paper_has_columns_for_its_own_corpora(sections, make_study, tmp_path, study_tables):
     study = study_params(run=["full", "jfm", "without_icl"])
-    comparison, ablation, _ = tables_of(sections(make_study(tmp_path, "meld", study)))
+    comparison, ablation, *_ = tables_of(sections(make_study(tmp_path, "meld", study)))
     heads = [column.title for column in comparison.columns]
     assert heads == ["Model", *["mean ± sd", "90% interval", "paper", "gap"] * 2]
     row = dict(zip([c.group + c.title for c in comparison.columns], comparison.rows[2], strict=True))
@@ -215,3 +217,42 @@ def test_hostile_words_of_a_study_stay_text(sections, make_study, tmp_path):
     assert html.count("&lt;script&gt;x&lt;/script&gt;") > 3
     assert "<script" not in markdown.replace("\\<", "")
     assert not re.search(r"(?<!\\)\]\(http", markdown)
+
+
+def test_a_training_whose_best_epoch_was_its_last_is_marked_beside_its_row_and_among_all(sections, study_tables):
+    (table,) = [table for table in study_tables if table.name == "ablation"]
+    (text, *_), curves = sections([table])[-1].blocks, tables_of(sections([table]))[-1]
+    assert "No training of 12 has its best epoch at the very end." in text
+    assert not re.search("†", str(sections([table])))
+    assert curves.rows[1] == ("w/o JFM", "0, 1, 2", "12, 12, 12", "9, 9, 9", "70.00, 70.00, 70.00", "patience")
+
+    first, second, *others = table.rows
+    last = second.runs[1].model_copy(update={"best_epoch": 12, "stopped_by": "epochs"})
+    rows = (first, replace(second, runs=(second.runs[0], last, second.runs[2])), *others)
+    made = sections([replace(table, rows=rows)])
+    assert "1 training of 12 has its best epoch at the very end (marked †)" in made[-1].blocks[0]
+    scores, _, curves = tables_of(made)
+    assert "† The best epoch was the last, so that more might have raised the score: w/o JFM (seed 1)." in scores.notes
+    assert curves.rows[1][3:] == ("9, 12†, 9", "70.00, 70.00, 70.00", "patience (2), no epoch left (1)")
+
+
+def test_peers_say_what_they_are_beside_their_rows(sections, study_tables):
+    (table,) = [table for table in study_tables if table.name == "comparison"]
+    rows = [
+        replace(row, origin=replace(row.origin, weights="none", precision="float64", differences=("a", "b")))
+        if row.label == "SCFA" else row
+        for row in table.rows
+    ]  # fmt: skip
+    notes = tables_of(sections([replace(table, rows=tuple(rows))]))[0].notes
+    assert "SCFA as it stands here is not its authors’ code: a; b. Weights: none; precision: float64." in notes
+    assert [note.split(" as ")[0] for note in notes if "authors’ code" in note] == ["SCFA", "MultiEMO"]
+    assert "Precision: float64 (SCFA); float32 (MultiEMO and JFM)." in notes[-1]
+
+
+def test_a_row_says_what_it_changes_and_a_table_what_params_yaml_adds(sections, make_study, tmp_path):
+    raw = {"points": {"raw": {"icl.normalize": False, "icl.temperature": 20.0}}}
+    own = {"own": {"title": "own", "variants": ["raw"], "note": "tau was chosen on validation."}}
+    made = make_study(tmp_path, study=study_params(run=["full", "raw"], tables=own, raw=raw))
+    notes = tables_of(sections(made))[0].notes
+    assert "Changed, of study.base: raw: icl.normalize = false, icl.temperature = 20.0." in notes
+    assert "tau was chosen on validation." in notes
