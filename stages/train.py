@@ -83,6 +83,7 @@ def main(params: Params, dataset: str) -> None:
         seed=settings.seed,
         best_epoch=trained.best.epoch,
         epochs=len(trained.history),
+        stopped_by=trained.stopped_by,
         val_acc=trained.best.val_acc,
         val_wf1=trained.best.val_wf1,
         parameters=parameters,

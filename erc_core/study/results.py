@@ -11,6 +11,7 @@ import polars as pl
 from erc_core.errors import ErcError
 from erc_core.run.atomic import atomic_file
 from erc_core.store.records import Record
+from erc_core.training.record import StoppedBy
 
 RESULTS_FILE = "results.json"
 PREDICTIONS_FILE = "predictions.parquet"
@@ -26,6 +27,9 @@ class Run(Record):
     val_wf1: float  # on the validation split, of the chosen epoch
     best_epoch: int  # the chosen one, from 1
     epochs: int  # that ran
+    stopped_by: StoppedBy
+    val_curve: list[float]  # W-F1 on the validation split after each epoch
+    loss_curve: list[float | None]  # mean training loss of each epoch
     seconds: float  # wall time of the training
     seconds_per_epoch: float
     peak_memory_mb: float  # most memory that the training took, MiB

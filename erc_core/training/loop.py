@@ -18,7 +18,7 @@ from erc_core.evaluation.scores import score
 from erc_core.training.checkpoint import Checkpoint
 from erc_core.training.losses import Losses
 from erc_core.training.processes import ALONE, Processes
-from erc_core.training.record import Epoch
+from erc_core.training.record import Epoch, StoppedBy
 from erc_core.training.settings import TrainingSettings
 from erc_core.training.task import Task
 
@@ -34,13 +34,13 @@ class Trained:
     weights: dict[str, Tensor]  # the state_dict of the chosen epoch
     history: list[Epoch]  # every epoch that ran
     best: Epoch  # the chosen epoch
-    seconds: float  # wall time of the epochs that ran here
-    continued_from: int  # the epoch after which an interrupted run was taken up; 0 for a run in one piece
+    stopped_by: StoppedBy
+    seconds: float  # wall time of all epochs, also of those before an interruption
 
     @property
     def seconds_per_epoch(self) -> float:
-        """Mean over the epochs that ran here."""
-        return self.seconds / max(1, len(self.history) - self.continued_from)
+        """Mean over the epochs."""
+        return self.seconds / len(self.history)
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
@@ -87,6 +87,7 @@ class Trainer:
         warmup = round(self.settings.warmup * total)
         self.scheduler = get_scheduler(SCHEDULES[self.settings.schedule], self.optimizer, warmup, total)
         self.history: list[Epoch] = []
+        self.seconds = 0.0  # of the epochs in history
         self.best_weights: dict[str, Tensor] = {}
 
     def fit(self) -> Trained:
@@ -97,19 +98,25 @@ class Trainer:
         Raises:
             ErcError: The loss is not finite; every process raises it, at the same step.
         """
-        start = time.perf_counter()
-        continued_from = self._continue()
-        for epoch in range(continued_from + 1, self.settings.epochs + 1):
-            if epoch - self.best_epoch > self.settings.patience and self.history:
-                break
+        self._continue()
+        while not self.stopped_by:
+            start, epoch = time.perf_counter(), len(self.history) + 1
             self.history.append(self._run_epoch(epoch))
             if self.best_epoch == epoch:
                 self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+            self.seconds += time.perf_counter() - start
             if self.processes.is_main:
                 self._save()
                 self._show(self.history[-1])
         best = next(row for row in self.history if row.epoch == self.best_epoch)
-        return Trained(self.best_weights, self.history, best, time.perf_counter() - start, continued_from)
+        return Trained(self.best_weights, self.history, best, self.stopped_by, self.seconds)
+
+    @property
+    def stopped_by(self) -> StoppedBy | None:
+        """What ends the training after the epochs so far; None where it goes on."""
+        if self.history and len(self.history) - self.best_epoch >= self.settings.patience:
+            return "patience"
+        return "epochs" if len(self.history) >= self.settings.epochs else None
 
     @property
     def best_epoch(self) -> int:
@@ -162,25 +169,26 @@ class Trainer:
                 "optimizer": self.optimizer.state_dict(),
                 "scheduler": self.scheduler.state_dict(),
                 "history": [asdict(row) for row in self.history],
+                "seconds": self.seconds,
                 "best_weights": self.best_weights,
             }
         )
 
-    def _continue(self) -> int:
+    def _continue(self) -> None:
         state: dict[str, Any] | None = self.checkpoint.load(self.task.device)
         self.processes.require_same(len(state["history"]) if state else 0, "the epoch to continue after")
         if state is None:
-            return 0
+            return
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.scheduler.load_state_dict(state["scheduler"])
         self.history = [Epoch(**row) for row in state["history"]]
+        self.seconds = state["seconds"]
         self.best_weights = state["best_weights"]
         if self.processes.is_main:
             print(f"continuing an interrupted training after epoch {self.history[-1].epoch}")
             if self.on_epoch:
                 self.on_epoch(self.history)
-        return self.history[-1].epoch
 
 
 class LossLog:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, get_type_hints
+from typing import Literal, Self, get_type_hints
 
 import polars as pl
 
@@ -14,17 +14,22 @@ from erc_core.store.tables import read_csv
 TRAINING_FILE = "training.json"
 HISTORY_FILE = "history.csv"
 
+# what ended a training: no better epoch for train.patience epochs, or their largest number
+StoppedBy = Literal["patience", "epochs"]
+
 
 class TrainingRecord(Record):
     """reports/<dataset>/training.json.
 
-    Scores are fractions, of the chosen epoch (from 1) on the validation split; seconds leave out epochs before an interruption;
-    trained_parameters are those not frozen; precision is float32 or bfloat16; device and python are words.
+    Scores are fractions, of the chosen epoch (from 1) on the validation split; seconds are wall time, without that between an
+    interruption and its end; trained_parameters are those not frozen; precision is float32 or bfloat16; device and python are
+    words.
     """
 
     seed: int
     best_epoch: int
     epochs: int
+    stopped_by: StoppedBy
     val_acc: float
     val_wf1: float
     parameters: int

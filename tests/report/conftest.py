@@ -132,7 +132,7 @@ def write_inputs(params: Params) -> Callable[..., None]:
         train = {label: 40 // (i + 1) for i, label in enumerate(LABELS)}
         split = {"dialogues": n_dialogues, "speakers": 3, "hours": 0.0512}
         TrainingRecord(
-            seed=7, best_epoch=2, epochs=3, val_acc=0.5, val_wf1=0.4, parameters=412345, trained_parameters=400000,
+            seed=7, best_epoch=2, epochs=3, stopped_by="epochs", val_acc=0.5, val_wf1=0.4, parameters=412345, trained_parameters=400000,
             seconds=24.1, seconds_per_epoch=8.0, precision="float32", device="CPU: AMD EPYC", python="3.11.7",
         ).write_json(folder / "training.json")  # fmt: skip
         made_up_card(root, dataset, card).write(root)

@@ -59,7 +59,9 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(corpus, make_params, monkeyp
         broken.fit()
     monkeypatch.setattr(Trainer, "_step", step)
     continued = make_trainer(corpus, make_params(train__epochs=4), "broken").fit()
-    assert continued.continued_from == 2
+    assert len(broken.history) == 2
+    # the epochs before the interruption count with their time
+    assert continued.seconds > broken.seconds > 0
     assert continued.history == unbroken.history
     assert all(torch.equal(continued.weights[name], unbroken.weights[name]) for name in unbroken.weights)
 
@@ -68,8 +70,16 @@ def test_a_damaged_checkpoint_starts_anew(corpus, make_params, capsys):
     trainer = make_trainer(corpus, make_params(train__epochs=1))
     trainer.checkpoint.path.parent.mkdir(parents=True)
     trainer.checkpoint.path.write_bytes(b"half a checkpoint")
-    assert trainer.fit().continued_from == 0
+    assert len(trainer.fit().history) == 1
     assert "damaged" in capsys.readouterr().out
+
+
+def test_a_run_that_is_taken_up_finished_keeps_its_seconds(corpus, make_params):
+    params = make_params(train__epochs=2)
+    first = make_trainer(corpus, params).fit()
+    again = make_trainer(corpus, params).fit()
+    assert (again.seconds, again.seconds_per_epoch) == (first.seconds, first.seconds_per_epoch)
+    assert again.stopped_by == first.stopped_by == "epochs"
 
 
 def test_the_run_key_changes_with_inputs_and_settings(tmp_path):
@@ -85,6 +95,7 @@ def test_the_run_key_changes_with_inputs_and_settings(tmp_path):
 def test_training_stops_when_validation_no_longer_improves(corpus, make_params):
     trained = make_trainer(corpus, make_params(train__epochs=60, train__patience=2)).fit()
     assert len(trained.history) < 60
+    assert trained.stopped_by == "patience"
     assert len(trained.history) - trained.best.epoch == 2
 
 

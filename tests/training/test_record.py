@@ -11,6 +11,7 @@ RECORD = TrainingRecord(
     seed=0,
     best_epoch=1,
     epochs=2,
+    stopped_by="epochs",
     val_acc=0.5,
     val_wf1=1 / 3,
     parameters=10,
