@@ -42,7 +42,7 @@ def main(params: Params, dataset: str, variant: str) -> None:
     quiet_transformers()
     device = pick_device(params)
     points, seeds = points_of(params.study, variant), seeds_of(params.study, variant)
-    settings = settings_of(params, variant)
+    settings = settings_of(params, variant, dataset)
     labels = labels_of(read_utterances(folder))
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
         if not features.has_speech and any("A" in point.configuration.model.modality for point in points):

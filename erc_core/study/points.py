@@ -46,7 +46,7 @@ def seeds_of(study: StudyParams, variant: str) -> list[int]:
     return list(range(study.sweep_seeds if study.variants[variant].sweep else study.seeds))
 
 
-def settings_of(params: Params, variant: str) -> PeerParams | None:
+def settings_of(params: Params, variant: str, dataset: str) -> PeerParams | None:
     """Return a peer's hyper-parameters for the selected backbone; None for the model of this project.
 
     Raises:

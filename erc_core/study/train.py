@@ -22,7 +22,7 @@ from erc_core.study.points import Point
 from erc_core.study.results import Run
 from erc_core.training.build import make_task, seed_everything
 from erc_core.training.checkpoint import Checkpoint
-from erc_core.training.loop import count_parameters, train_model
+from erc_core.training.loop import Trained, count_parameters, train_model
 from erc_core.training.settings import training_settings
 from erc_core.training.task import Task, UtteranceTask
 
@@ -68,22 +68,7 @@ def train_point(
         ErcError: The loss is not finite, or pretrained weights cannot be found.
     """
     held = _memory_mb(device, start=True)
-    own = params.model_copy(
-        update={"train": params.train.model_copy(update={"seed": seed}), **dict(point.configuration)}
-    )
-    training = training_settings(own, device)
-    task: Task
-    if settings is None:
-        task = make_task(own, corpus.labels, corpus.features, training, device)
-    else:
-        training = training.model_copy(
-            update={name: getattr(settings, name) for name in ("lr", "weight_decay", "epochs")}
-        )
-        assert corpus.dialogues is not None
-        seed_everything(seed)
-        model = make_peer(settings, corpus.dialogues.shapes(own.model.modality, len(corpus.labels)))
-        task = DialogueTask(model, corpus.labels, corpus.dialogues, settings.batch_dialogues, device)
-    trained = train_model(task, training, checkpoint, quiet=True)
+    task, trained = fit_point(params, corpus, point, settings, seed, device, checkpoint)
     peak = _memory_mb(device, start=False) - held
     predictions = task.predict("test")
     labels = corpus.labels
@@ -105,6 +90,34 @@ def train_point(
         memory="gpu" if device.type == "cuda" else "resident",
     )
     return Outcome(run, predictions, *count_parameters(task.model), round(_latency_ms(task, device), 3))
+
+
+def fit_point(
+    params: Params,
+    corpus: Corpus,
+    point: Point,
+    settings: PeerParams | None,
+    seed: int,
+    device: torch.device,
+    checkpoint: Checkpoint,
+) -> tuple[Task, Trained]:
+    """Train a point for one seed, without a look at the test split; see train_point."""
+    own = params.model_copy(
+        update={"train": params.train.model_copy(update={"seed": seed}), **dict(point.configuration)}
+    )
+    training = training_settings(own, device)
+    task: Task
+    if settings is None:
+        task = make_task(own, corpus.labels, corpus.features, training, device)
+    else:
+        training = training.model_copy(
+            update={name: getattr(settings, name) for name in ("lr", "weight_decay", "epochs")}
+        )
+        assert corpus.dialogues is not None
+        seed_everything(seed)
+        model = make_peer(settings, corpus.dialogues.shapes(own.model.modality, len(corpus.labels)))
+        task = DialogueTask(model, corpus.labels, corpus.dialogues, settings.batch_dialogues, device)
+    return task, train_model(task, training, checkpoint, quiet=True)
 
 
 def _memory_mb(device: torch.device, *, start: bool) -> float:

@@ -14,7 +14,7 @@ def test_every_peer_has_a_section_and_a_factory_under_one_name():
 def test_settings_make_their_own_system():
     params = load_params(ROOT / "params.yaml")
     for name in PEERS:
-        settings = settings_of(params, name)
+        settings = settings_of(params, name, "demo")
         assert type(settings) is PEERS[name]
         system = make_peer(settings, DialogueShapes("T+A", 5, 7, [3, 2]))
         assert type(system) is SYSTEMS[name]

@@ -53,12 +53,12 @@ def test_sweeps_have_seeds_of_their_own(make_study):
 
 def test_a_peer_has_settings_for_the_selected_backbone_and_the_model_has_none(make_params):
     params = make_params()
-    assert settings_of(params, "full") is None
-    settings = settings_of(params, "multiemo")
+    assert settings_of(params, "full", "demo") is None
+    settings = settings_of(params, "multiemo", "demo")
     assert isinstance(settings, MultiEmoParams)
     assert settings.model_dump() == params.study.variants["multiemo"].settings["tiny"]
     lacking = make_params(study__variants__scfa__settings={})
     with pytest.raises(
         ParamsError, match=r"scfa.settings: has nothing for backbone 'tiny'; add study.variants.scfa.settings.tiny"
     ):
-        settings_of(lacking, "scfa")
+        settings_of(lacking, "scfa", "demo")

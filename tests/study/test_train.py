@@ -28,7 +28,7 @@ def made_up(corpus):
 )
 def test_a_point_of_each_kind_trains_to_scores_costs_and_predictions(made_up, make_params, variant, place):
     params = make_params(train__epochs=2, backbones__tiny__bert__depth=5, backbones__tiny__vit__depth=5)
-    settings = settings_of(params, variant)
+    settings = settings_of(params, variant, "demo")
     point = points_of(params.study, variant)[place]
     checkpoint = Checkpoint("run")
     outcome = train_point(params, made_up, point, settings, 1, CPU, checkpoint)
@@ -58,7 +58,7 @@ def test_a_peer_is_trained_at_its_own_rate_and_everything_else_as_section_train_
 
     monkeypatch.setattr("erc_core.study.train.train_model", look)
     params = make_params(train__lr=0.5, train__weight_decay=0.25, backbones__tiny__bert__depth=5, train__seed=7)
-    own = settings_of(params, variant)
+    own = settings_of(params, variant, "demo")
     with pytest.raises(LookedError) as caught:
         train_point(params, made_up, points_of(params.study, variant)[0], own, 3, CPU, Checkpoint("run"))
     (settings,) = caught.value.args
