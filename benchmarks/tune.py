@@ -32,6 +32,7 @@ from benchmarks.harness import RESULTS
 from erc_core.errors import ErcError
 from erc_core.inference.dialogues import DialogueFeatures
 from erc_core.inference.feature_set import FeatureSet
+from erc_core.params.by_dataset import is_of
 from erc_core.params.load import check_params
 from erc_core.params.peers import PEERS
 from erc_core.params.schema import Params
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     labels = labels_of(read_utterances(folder))
     with FeatureSet(folder, labels, how="memory") as features:
         features.labels[features.split("test")] = -1  # no label of the test split can reach a number here
-        corpus = Corpus(features, DialogueFeatures(features), labels)
+        corpus = Corpus(options.dataset, features, DialogueFeatures(features), labels)
         tasks = [(place, seed) for place in range(len(tries)) for seed in range(options.seeds)]
 
         def train(task: tuple[int, int]) -> Trained:
@@ -117,6 +118,11 @@ def changed(tree: dict[str, Any], system: str, changes: dict[str, Any], dataset:
     own: dict[str, Any] = new["backbones"][backbone]["training"]
     if system in PEERS:
         own = new["study"]["variants"][system]["settings"][backbone]
+    by_dataset = own.pop(
+        "datasets", {}
+    )  # what is tried counts for the dataset at hand, and starts from what stands for it
+    fitting = [name for name in by_dataset if is_of(dataset, name)]
+    own |= by_dataset[max(fitting, key=len)] if fitting else {}
     for key, value in changes.items():
         *sections, last = key.split(".")
         place = own if not sections else new

@@ -50,7 +50,7 @@ def main(params: Params, dataset: str, variant: str) -> None:
                 f"{dataset}: study variant {variant!r} needs speech, but no training utterance has a usable clip; take it out "
                 f"of study.run, or put the clips under {raw_folder(dataset, params.ingest[dataset])}"
             )
-        corpus = Corpus(features, DialogueFeatures(features) if settings else None, labels)
+        corpus = Corpus(dataset, features, DialogueFeatures(features) if settings else None, labels)
         trainings = [(point, seed) for point in points if not point.is_base for seed in seeds]
         keys = run_keys(
             features.files, (_decides(params, variant, *training, settings, device) for training in trainings)

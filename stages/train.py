@@ -35,7 +35,7 @@ def main(params: Params, dataset: str) -> None:
     folder, reports = data_folder(dataset), reports_folder(dataset)
     quiet_transformers()
     processes, device = join_processes(pick_device(params))
-    settings = training_settings(params, device)
+    settings = training_settings(params, dataset, device)
     labels = labels_of(read_utterances(folder))
     deciding_params = {name: deciding(getattr(params, name)) for name in SECTIONS}
     deciding_params |= {"backbone": dump(params.selected_backbone)}

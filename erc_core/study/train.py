@@ -14,6 +14,7 @@ from erc_core.evaluation.scores import score
 from erc_core.inference.dialogues import DialogueFeatures
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import Predictions, predict
+from erc_core.params.backbones import Optimisation
 from erc_core.params.peers import PeerParams
 from erc_core.params.schema import Params
 from erc_core.peers.registry import make_peer
@@ -34,6 +35,7 @@ MIB = 2**20
 class Corpus:
     """A corpus as the systems read it."""
 
+    dataset: str
     features: FeatureSet  # for systems that read utterances
     dialogues: DialogueFeatures | None  # for systems that read dialogues; None where the variant at hand does not
     labels: list[str]  # emotion names in the order of the logits
@@ -105,13 +107,13 @@ def fit_point(
     own = params.model_copy(
         update={"train": params.train.model_copy(update={"seed": seed}), **dict(point.configuration)}
     )
-    training = training_settings(own, device)
+    training = training_settings(own, corpus.dataset, device)
     task: Task
     if settings is None:
         task = make_task(own, corpus.labels, corpus.features, training, device)
     else:
         training = training.model_copy(
-            update={name: getattr(settings, name) for name in ("lr", "weight_decay", "epochs")}
+            update={name: getattr(settings, name) for name in ("weight_decay", *Optimisation.model_fields)}
         )
         assert corpus.dialogues is not None
         seed_everything(seed)

@@ -19,7 +19,7 @@ def _scratch(tmp_path, monkeypatch):
 @pytest.fixture
 def made_up(corpus):
     with FeatureSet(corpus, EMOTIONS, how="memory") as features:
-        yield Corpus(features, DialogueFeatures(features), list(EMOTIONS))
+        yield Corpus("made_up", features, DialogueFeatures(features), list(EMOTIONS))
 
 
 @pytest.mark.parametrize(
