@@ -1,3 +1,5 @@
+from functools import partial
+
 import polars as pl
 import pytest
 
@@ -24,9 +26,8 @@ def make(corpus, make_params, tmp_path, monkeypatch):
         ingest=ingest,
         groups={},
         train__epochs=1,
-        study__variants=variants,
         study__tables={},
-        **own | changes,
+        **{"study__variants": variants} | own | changes,
     )
 
 
@@ -75,3 +76,26 @@ def test_a_variant_that_needs_speech_is_refused_where_there_is_none(make, monkey
     monkeypatch.setattr(study.FeatureSet, "has_speech", False)
     with pytest.raises(ErcError, match="study variant 'own' needs speech, but no training utterance has a usable clip"):
         main(make(), "made_up", "own")
+
+
+def test_a_peer_says_what_it_is(make, make_params):
+    """Its encoder's features are pretrained, BERT and ViT are not its own, and it computes in float32 whatever train says."""
+    own = {"system": "scfa", "points": {"T": {"model.modality": "T"}}}
+    own["settings"] = {"tiny": make_params().study.variants["scfa"].settings["tiny"] | {"epochs": 1}}
+    variants = {"full": {"points": {"T+A": {}}}, "own": own}
+    main(make(study__variants=variants, train__precision="bfloat16"), "made_up", "own")
+    results = read_results("made_up", "own")
+    assert results.precision == "float32"
+    assert results.weights == "tiny (random weights; frozen text encoder alone)"
+    assert "written anew after the paper" in results.differences
+    (point,) = results.points
+    assert point.activations_mb > 0
+    assert [len(run.val_curve) for run in point.runs] == [len(run.loss_curve) for run in point.runs] == [1, 1]
+    assert point.runs[0].val_curve[0] == pytest.approx(point.runs[0].val_wf1, abs=1e-4)
+
+
+def test_weights_are_those_that_a_system_uses(make_params):
+    params = make_params(backbone="paper")
+    describe = partial(study.describe_weights, "paper", params.selected_backbone)
+    assert describe(is_peer=False) == "paper (roberta-base, bert-base-uncased, vit_base_patch16_224)"
+    assert describe(is_peer=True) == "paper (roberta-base; frozen text encoder alone)"
