@@ -40,7 +40,7 @@ def test_systems_have_the_same_number_of_tries():
         require_equal_effort({"ours": [{}], "scfa": [{}, {}]})
     with pytest.raises(ErcError, match="expected lists"):
         require_equal_effort([{}])
-    with pytest.raises(ErcError, match="ours: train.lrr.x is no key"):
+    with pytest.raises(ErcError, match=r"ours: train\.lrr\.x is no key"):
         changed(TREE, "ours", {"train.lrr.x": 1}, "demo")
 
 
