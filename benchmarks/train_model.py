@@ -90,7 +90,7 @@ class Bench:
         self.params = benchmark_params(options.backbone)
         self.corpus = corpus_of(self.params, options)
         self.features = FeatureSet(folder, LABELS, how="memory")
-        settings = training_settings(self.params, self.device).model_copy(
+        settings = training_settings(self.params, "demo", self.device).model_copy(
             update={"seed": 0, "patchout": 0.0, "freq_mask": 0.0, "time_mask": 0.0}
         )
         self.task = make_task(self.params, list(LABELS), self.features, settings, self.device)

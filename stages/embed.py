@@ -26,7 +26,7 @@ def main(params: Params, dataset: str) -> None:
     """Encode shard by shard, batched by length within a shard, written in the order of the table."""
     folder = data_folder(dataset)
     section = params.selected_backbone.text_encoder
-    device = pick_device(params)
+    device = pick_device(params, (section,))
     quiet_transformers()
     with Stopwatch() as watch, RaggedReader(folder / "tokens.h5") as tokens:
         vocab_size = int(tokens.attributes["vocab_size"])

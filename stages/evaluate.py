@@ -28,7 +28,7 @@ def main(params: Params, dataset: str) -> None:
     """Predict the test split, write its scores, and gather the facts of the run."""
     folder, reports = data_folder(dataset), reports_folder(dataset)
     quiet_transformers()
-    device = pick_device(params)
+    device = pick_device(params, (params.selected_backbone.bert, params.selected_backbone.vit))
     saved = load_model(folder / "model")
     labels = saved.model.config.labels
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:

@@ -18,6 +18,8 @@ from erc_core.inference.predict import resolve_precision
 from erc_core.params.backbones import BackboneParams
 from erc_core.params.peers import PeerParams
 from erc_core.params.schema import Params, deciding, dump
+from erc_core.peers.registry import differences_of
+from erc_core.peers.task import PRECISION
 from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
 from erc_core.run.paths import data_folder
@@ -39,13 +41,14 @@ def main(params: Params, dataset: str, variant: str) -> None:
     """Train what the variant asks for and the corpus has the modalities of, and write scores, costs and predictions."""
     folder = data_folder(dataset)
     quiet_transformers()
-    device = pick_device(params)
+    backbone = params.selected_backbone
+    device = pick_device(params, () if params.study.variants[variant].system else (backbone.bert, backbone.vit))
     points, seeds = points_of(params.study, variant), seeds_of(params.study, variant)
-    settings = settings_of(params, variant)
+    system, settings = params.study.variants[variant].system, settings_of(params, variant, dataset)
     labels = labels_of(read_utterances(folder))
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
         left_out = {point.label: features.lacking(point.configuration.model.modality) for point in points}
-        corpus = Corpus(features, DialogueFeatures(features) if settings else None, labels)
+        corpus = Corpus(dataset, features, DialogueFeatures(features) if settings else None, labels)
         trainings = [
             (point, seed) for point in points if not (point.is_base or left_out[point.label]) for seed in seeds
         ]
@@ -72,12 +75,13 @@ def main(params: Params, dataset: str, variant: str) -> None:
         results = VariantResults(
             dataset=dataset,
             variant=variant,
-            system=params.study.variants[variant].system or "jfm",
+            system=system or "jfm",
+            differences=differences_of(system) if system else [],
             labels=labels,
-            weights=describe_weights(params.backbone, params.selected_backbone),
+            weights=describe_weights(params.backbone, params.selected_backbone, is_peer=system is not None),
             backbone=params.backbone,
             device=describe_device(device),
-            precision=resolve_precision(params.train.precision, device),
+            precision=PRECISION if system else resolve_precision(params.train.precision, device),
             commit=commit(),
             versions=versions(),
             splits={split: len(features.split(split)) for split in SPLITS},
@@ -99,11 +103,12 @@ def main(params: Params, dataset: str, variant: str) -> None:
         print(f"study {dataset} {variant} {of_point.point}: {reason}")
 
 
-def describe_weights(name: str, backbone: BackboneParams) -> str:
-    """Return what the weights of a backbone are, in words."""
-    parts = (backbone.text_encoder, backbone.bert, backbone.vit)
-    named = [part.name for part in parts if part.source == "pretrained"]
-    return f"{name} ({', '.join(named) if named else 'random weights'})"
+def describe_weights(name: str, backbone: BackboneParams, *, is_peer: bool) -> str:
+    """Return which weights of a backbone a system uses, in words; a peer reads the frozen encoder's features alone."""
+    encoder = backbone.text_encoder
+    parts = (encoder,) if is_peer else (encoder, backbone.bert, backbone.vit)
+    named = ", ".join(part.name for part in parts if part.source == "pretrained") or "random weights"
+    return f"{name} ({named}{'; frozen text encoder alone' if is_peer else ''})"
 
 
 def _decides(
@@ -130,6 +135,7 @@ def _results(point: Point, outcomes: list[Outcome], left_out: str | None) -> Poi
         parameters=first.parameters if first else None,
         trained_parameters=first.trained_parameters if first else None,
         latency_ms=min((outcome.latency_ms for outcome in outcomes), default=None),
+        activations_mb=first.activations_mb if first else None,
         runs=[outcome.run for outcome in outcomes],
     )
 

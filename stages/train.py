@@ -35,8 +35,10 @@ def main(params: Params, dataset: str) -> None:
     """Train, or continue an interrupted training, and write what the evaluation and other programs need."""
     folder, reports = data_folder(dataset), reports_folder(dataset)
     quiet_transformers()
-    processes, device = join_processes(pick_device(params))
-    settings = training_settings(params, device)
+    processes, device = join_processes(
+        pick_device(params, (params.selected_backbone.bert, params.selected_backbone.vit))
+    )
+    settings = training_settings(params, dataset, device)
     labels = labels_of(read_utterances(folder))
     deciding_params = {name: deciding(getattr(params, name)) for name in SECTIONS}
     deciding_params |= {"backbone": dump(params.selected_backbone)}

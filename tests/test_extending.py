@@ -100,10 +100,10 @@ def test_a_fusion(tmp_path):
 def test_a_peer_system(tmp_path):
     folder = added("A peer system", tmp_path)
     write_features(folder / "data/made_up", {"train": 40, "dev": 12, "test": 12})
-    change(folder, SMALL | {"study.run": ["full", "gru"]})
+    change(folder, SMALL | {"study.run": ["full", "gru"], "study.variants.gru.settings.tiny.epochs": 3})
     assert "test W-F1" in run(folder, "stages.study", "made_up", "gru")
     results = json.loads((folder / "data/study/made_up/gru/results.json").read_text(encoding="utf-8"))
-    assert (results["system"], results["points"][0]["runs"][0]["epochs"]) == ("gru", 8)
+    assert (results["system"], results["points"][0]["runs"][0]["epochs"]) == ("gru", 3)
 
 
 def test_a_corpus(tmp_path):

@@ -1,9 +1,13 @@
 """Batches of utterances of similar length, so that little of a batch is padding."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-POOL = 16  # batches that are sorted by length together: larger pads less, smaller mixes better
+# Batches that are sorted by length together: more pad less, fewer mix better. And how many such pools there are at least: with
+# one alone, every epoch would have the same batches, and the contrastive loss the same pairs
+POOL, MIN_POOLS = 16, 4
 
 
 def training_batches(
@@ -11,8 +15,8 @@ def training_batches(
 ) -> list[NDArray[np.int64]]:
     """Return one epoch's batches in random order, each of utterances of similar length.
 
-    Utterances are shuffled, sorted by length within pools of 16 batches, cut into batches, and the batches shuffled. The
-    order depends on the seed and the epoch alone, so an interrupted run continues as if it had not been.
+    Utterances are shuffled, sorted by length within pools of 16 batches (fewer in a small corpus), cut into batches, and the
+    batches shuffled. The order depends on the seed and the epoch alone, so an interrupted run continues as if it had not been.
 
     Args:
         indices: (n,) places of the utterances.
@@ -25,8 +29,9 @@ def training_batches(
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(indices))
     batches = []
-    for start in range(0, len(order), POOL * batch_size):
-        pool = order[start : start + POOL * batch_size]
+    pool_size = min(POOL, math.ceil(len(order) / (MIN_POOLS * batch_size))) * batch_size
+    for start in range(0, len(order), pool_size):
+        pool = order[start : start + pool_size]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         batches += [pool[first : first + batch_size] for first in range(0, len(pool), batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1:

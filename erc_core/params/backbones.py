@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from erc_core.params.section import Count, Depth, MlpRatio, Name, Rate, Section, Width
+from erc_core.params.by_dataset import ByDataset
+from erc_core.params.section import Count, Depth, Epochs, MlpRatio, Name, Rate, Section, Width
 
 
 def heads_divide_width(section: Any) -> Any:
@@ -71,16 +72,28 @@ class ExtractorParams(Section):
     _heads_fit = model_validator(mode="after")(heads_divide_width)
 
 
-class BackboneTraining(Section):
-    """Training values that belong to a backbone; `train` uses them where it says `auto`."""
+Schedule = Literal["constant", "linear", "cosine", "plateau"]
+
+
+class Optimisation(Section):
+    """How far and how fast a system is trained: each has its own."""
 
     lr: Rate
     epochs: Count
-    schedule: Literal["constant", "linear", "cosine"]
-    warmup: float = Field(ge=0, lt=1)
+    schedule: Schedule
+    warmup: Epochs
+
+
+class Recipe(Optimisation):
+    """How the model of this project is trained."""
+
     patchout: float = Field(ge=0, lt=1)
     freq_mask: float = Field(ge=0, lt=1)
     time_mask: float = Field(ge=0, lt=1)
+
+
+class BackboneTraining(Recipe, ByDataset):
+    """Training values that belong to a backbone, and perhaps a dataset; `train` uses them where it says `auto`."""
 
 
 class BackboneParams(Section):

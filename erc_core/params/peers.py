@@ -4,20 +4,19 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from erc_core.params.backbones import heads_divide_width
-from erc_core.params.section import Count, Depth, MlpRatio, Rate, Section, Temperature, Weight, Width
+from erc_core.params.backbones import Optimisation, heads_divide_width
+from erc_core.params.by_dataset import ByDataset
+from erc_core.params.section import Count, Depth, MlpRatio, Temperature, Weight, Width
 
 
-class PeerParams(Section):
+class PeerParams(Optimisation, ByDataset):
     """What every peer system has: sizes and its optimisation."""
 
     width: Width
     heads: Width
     layers: Depth
     dropout: float = Field(ge=0, lt=1)
-    lr: Rate
     weight_decay: Weight
-    epochs: Count
     batch_dialogues: Count
 
     _heads_fit = model_validator(mode="after")(heads_divide_width)

@@ -1,12 +1,13 @@
 """All of params.yaml as one checked object, with the rules that concern more than one section."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
 from erc_core.params.backbones import BackboneParams
+from erc_core.params.by_dataset import is_of
 from erc_core.params.data import AudioParams, DemoParams, IngestParams, MelParams, TextParams
 from erc_core.params.model import ICLParams, JFMParams, ModelParams
 from erc_core.params.section import FILE_NAME, Name, Names, Section
@@ -71,6 +72,7 @@ class Params(Section):
         yield from self._mel_problems()
         yield from self._depth_problems(self.model, self.jfm)
         yield from self._study_problems()
+        yield from self._name_problems()
         if self.icl.weight > 0 and self.train.batch_size < 2:
             yield (
                 f"train.batch_size = {self.train.batch_size}: allowed is 2 or more while icl.weight is "
@@ -121,6 +123,22 @@ class Params(Section):
                 for problem in self._depth_problems(point.model, point.jfm):
                     if problem not in of_base:
                         yield f"study.variants.{variant}.points.{label}: {problem}"
+
+    def _name_problems(self) -> Iterator[str]:
+        """Yield settings of backbones and datasets that are not there."""
+        sections: dict[str, Mapping[str, Any]] = {
+            f"backbones.{name}.training": backbone.training.datasets for name, backbone in self.backbones.items()
+        }
+        for variant, params in self.study.variants.items():
+            key = f"study.variants.{variant}.settings"
+            for name, settings in params.settings.items():
+                if name not in self.backbones:
+                    yield f"{key}: {name!r} is not under backbones; allowed are {list(self.backbones)}"
+                sections[f"{key}.{name}"] = settings.get("datasets", {})
+        for key, datasets in sections.items():
+            for name in datasets:
+                if not any(is_of(dataset, name) for dataset in self.ingest):
+                    yield f"{key}.datasets: {name!r} is not under ingest; allowed are {list(self.ingest)}"
 
     def _group_problems(self) -> Iterator[str]:
         for name, members in self.groups.items():

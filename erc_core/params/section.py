@@ -14,6 +14,7 @@ FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # names of a user's that become 
 LONGEST_SHOWN = 60  # characters of a value or key in a message
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]  # of utterances, dialogues, epochs
+Epochs = Annotated[float, Field(ge=0, le=1_000_000)]  # also a part of one
 Width = Annotated[int, Field(ge=1, le=16_384)]  # values in a vector, attention heads
 Depth = Annotated[int, Field(ge=1, le=128)]  # layers
 MlpRatio = Annotated[float, Field(ge=0.0625, le=64)]

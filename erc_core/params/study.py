@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from erc_core.params.by_dataset import in_words
 from erc_core.params.model import ICLParams, JFMParams, ModelParams
 from erc_core.params.peers import PEERS
-from erc_core.params.section import FILE_NAME, Name, Names, Section, shown
+from erc_core.params.section import FILE_NAME, Name, Names, Section
 
 FULL = "full"  # the variant that trains study.base
 
@@ -44,7 +45,7 @@ class VariantParams(Section):
     system: str | None = None  # a peer that reads whole dialogues; None for the model of this project
     points: dict[Label, dict[str, Any]] = Field(min_length=1)  # label -> changes of study.base (dotted key: value)
     sweep: bool | None = None  # whether it explores a value (sweep_seeds) instead of supporting a claim (seeds)
-    settings: dict[str, dict[str, Any]] = Field(default={})  # of a peer: hyper-parameters by backbone
+    settings: dict[str, dict[str, Any]] = Field(default={})  # of a peer: hyper-parameters by backbone, see PEERS
 
     @model_validator(mode="before")
     @classmethod
@@ -117,7 +118,7 @@ class StudyParams(Section):
                 try:
                     PEERS[str(variant.system)].model_validate(settings)
                 except ValidationError as error:
-                    yield from (f"{key}.settings.{backbone}.{_in_words(detail)}" for detail in error.errors())
+                    yield from (f"{key}.settings.{backbone}.{in_words(detail)}" for detail in error.errors())
             yield from self._point_problems(f"{key}.points", variant, is_full=name == FULL)
 
     def _point_problems(self, key: str, variant: VariantParams, *, is_full: bool) -> Iterator[str]:
@@ -132,7 +133,7 @@ class StudyParams(Section):
             except KeyError as error:
                 yield f"{key}.{label}: {error.args[0]}"
             except ValidationError as error:
-                yield from (f"{key}.{label}: {_in_words(detail)}" for detail in error.errors())
+                yield from (f"{key}.{label}: {in_words(detail)}" for detail in error.errors())
             else:
                 twin = labels.setdefault(configuration, label)
                 if twin != label:
@@ -143,15 +144,3 @@ class StudyParams(Section):
 
 def _unknown(key: str, names: Sequence[str], where: str, known: list[str]) -> Iterator[str]:
     return (f"{key}: {name!r} is not {where}; allowed are {known}" for name in names if name not in known)
-
-
-def _in_words(detail: Any) -> str:
-    place = ".".join(str(part) for part in detail["loc"])
-    match detail["type"]:
-        case "missing":
-            return f"{place}: missing"
-        case "extra_forbidden":
-            return f"{place}: unknown key"
-        case "value_error":  # a rule between the keys of a section
-            return f"{place}.{detail['ctx']['error']}".lstrip(".")
-    return f"{place} = {shown(detail['input'])}: {detail['msg'][0].lower()}{detail['msg'][1:]}"

@@ -17,6 +17,12 @@ from erc_core.models.cross_attention import CrossModalFusionAttention
 from erc_core.params.peers import ScfaParams
 from erc_core.training.losses import Losses
 
+DIFFERENCES = [
+    "no code of the authors is public: the architecture as the literature describes it, not a replica",
+    "how its three transformers meet, positions and all hyper-parameters are decided here",
+    "no features fine-tuned on the corpus",
+]
+
 FEEDFORWARD = 4  # width of a feed-forward layer, in widths of the model, as in Vaswani et al. 2017
 
 

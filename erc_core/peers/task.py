@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from erc_core.inference.dialogues import PADDING, DialogueFeatures, DialogueOutput
-from erc_core.inference.predict import Predictions
+from erc_core.inference.predict import Precision, Predictions
 from erc_core.training.losses import Losses
+
+PRECISION: Precision = "float32"  # of every peer, on every device; no autocast
 
 
 @dataclass
@@ -23,7 +25,7 @@ class DialogueTask:
     labels: Sequence[str]  # emotion names in the order of the logits
     features: DialogueFeatures  # the corpus
     batch_dialogues: int  # dialogues in a batch
-    device: torch.device  # where to compute, in float32: these systems are small
+    device: torch.device  # where to compute, in PRECISION: these systems are small
 
     def __post_init__(self) -> None:
         self.model.to(self.device)

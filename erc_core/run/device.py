@@ -1,22 +1,25 @@
 """The device that heavy work runs on, chosen automatically."""
 
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
+from erc_core.params.backbones import TextEncoderParams, TransformerParams
 from erc_core.params.schema import Params
 
 
-def pick_device(params: Params) -> torch.device:
+def pick_device(params: Params, parts: Iterable[TextEncoderParams | TransformerParams]) -> torch.device:
     """Return the GPU if there is one, the CPU otherwise, and set the number of threads that a CPU computes with.
 
+    Under `auto` the parts of the backbone that a stage runs decide: one thread where none of them is pretrained.
     A transformer of width 64 gains little from a second thread, and loses everything when another process competes for
     the cores, as threads spin while they wait for each other: 13 times slower, measured on two cores.
     """
     if params.parallel.threads != "auto":
         torch.set_num_threads(params.parallel.threads)
-    elif params.selected_backbone.text_encoder.source == "config":
+    elif all(part.source == "config" for part in parts):
         torch.set_num_threads(1)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

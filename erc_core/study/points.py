@@ -46,8 +46,8 @@ def seeds_of(study: StudyParams, variant: str) -> list[int]:
     return list(range(study.sweep_seeds if study.variants[variant].sweep else study.seeds))
 
 
-def settings_of(params: Params, variant: str) -> PeerParams | None:
-    """Return a peer's hyper-parameters for the selected backbone; None for the model of this project.
+def settings_of(params: Params, variant: str, dataset: str) -> PeerParams | None:
+    """Return a peer's hyper-parameters for the selected backbone and a dataset; None for the model of this project.
 
     Raises:
         ParamsError: The variant has none for it.
@@ -58,4 +58,4 @@ def settings_of(params: Params, variant: str) -> PeerParams | None:
     if params.backbone not in settings:
         key = f"study.variants.{variant}.settings"
         raise ParamsError(f"{key}: has nothing for backbone {params.backbone!r}; add {key}.{params.backbone}")
-    return PEERS[system].model_validate(settings[params.backbone])
+    return PEERS[system].model_validate(settings[params.backbone]).of_dataset(dataset)

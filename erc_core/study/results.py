@@ -47,7 +47,7 @@ class PointResults(Record):
     parameters: int | None  # numbers in the model
     trained_parameters: int | None
     latency_ms: float | None  # median time for one utterance, a batch of one (of a dialogue's: its share)
-    activations_mb: float | None = None  # what a training batch keeps for its gradient, counted, MiB; None: not counted
+    activations_mb: float | None  # the most that a step keeps for its backward pass, counted, MiB; without weights
     runs: list[Run]  # one for each seed
 
 
@@ -57,11 +57,12 @@ class VariantResults(Record):
     dataset: str
     variant: str
     system: str
+    differences: list[str]  # of a peer: how it differs from its authors' system
     labels: list[str]
-    weights: str
+    weights: str  # those that the system uses, in words
     backbone: str
     device: str
-    precision: str
+    precision: str  # in which it computes: float32 or bfloat16
     commit: str | None
     versions: dict[str, str]
     splits: dict[str, int]

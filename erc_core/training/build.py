@@ -9,10 +9,13 @@ from erc_core.models.augment import Augmentation, Patchout, SpecAugment
 from erc_core.models.backbones import make_bert, make_vit
 from erc_core.models.classifier import make_classifier
 from erc_core.models.config import ModelConfig
+from erc_core.params.model import JFMParams
 from erc_core.params.schema import Params
 from erc_core.training.processes import ALONE, Processes
 from erc_core.training.settings import TrainingSettings
 from erc_core.training.task import UtteranceTask
+
+PRETRAINED_JOINT_STD = 0.02  # Li et al. 2023, whose joint vectors these are; BERT and ViT start from it too
 
 
 def make_task(
@@ -38,7 +41,7 @@ def make_task(
         n_mels=features.mel.width,
         max_frames=max_mel_frames(params),
         model=params.model,
-        jfm=params.jfm,
+        jfm=_with_joint_init(params),
         extractor=backbone.extractor,
         bert=bert.architecture,
         vit=vit.architecture,
@@ -48,6 +51,14 @@ def make_task(
     if model.speech:
         model.speech.patches.set_statistics(*features.mel_statistics)
     return UtteranceTask(model, features, settings, params.icl, device, processes)
+
+
+def _with_joint_init(params: Params) -> JFMParams:
+    """Return section jfm; `auto` of joint_init_std is what suits the layers that the joint vectors pass."""
+    jfm, backbone = params.jfm, params.selected_backbone
+    if jfm.joint_init_std != "auto" or backbone.vit.source != "pretrained":
+        return jfm  # beside random weights, the model takes a value by its width
+    return jfm.model_copy(update={"joint_init_std": PRETRAINED_JOINT_STD})
 
 
 def seed_everything(seed: int) -> None:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from transformers import get_scheduler
 
 from erc_core.errors import ErcError
@@ -22,7 +23,13 @@ from erc_core.training.record import Epoch, StoppedBy
 from erc_core.training.settings import TrainingSettings
 from erc_core.training.task import Task
 
-SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
+# after the warm-up; under plateau the rate falls where the validation score says so
+SCHEDULES = {
+    "constant": "constant_with_warmup",
+    "plateau": "constant_with_warmup",
+    "linear": "linear",
+    "cosine": "cosine",
+}
 # on a GPU, looking at a loss waits for the step to end: look rarely; on a CPU it costs nothing
 CHECK_EVERY = {"cpu": 1, "cuda": 50}
 
@@ -83,9 +90,19 @@ class Trainer:
         self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         make = torch.optim.Adam if self.settings.optimizer == "adam" else torch.optim.AdamW
         self.optimizer = make(self.trained, lr=self.settings.lr, weight_decay=self.settings.weight_decay, fused=True)
-        total = len(self.task.batches(self.settings.seed, epoch=1)) * self.settings.epochs
-        warmup = round(self.settings.warmup * total)
-        self.scheduler = get_scheduler(SCHEDULES[self.settings.schedule], self.optimizer, warmup, total)
+        steps = len(self.task.batches(self.settings.seed, epoch=1))
+        self.warmup = round(self.settings.warmup * steps)
+        self.scheduler = get_scheduler(
+            SCHEDULES[self.settings.schedule], self.optimizer, self.warmup, steps * self.settings.epochs
+        )
+        self.plateau = ReduceLROnPlateau(
+            self.optimizer,
+            mode="max",
+            factor=self.settings.plateau_factor,
+            patience=self.settings.plateau_patience - 1,  # torch waits for one epoch more
+            threshold=0.0,
+            threshold_mode="abs",
+        )
         self.history: list[Epoch] = []
         self.seconds = 0.0  # of the epochs in history
         self.best_weights: dict[str, Tensor] = {}
@@ -102,6 +119,8 @@ class Trainer:
         while not self.stopped_by:
             start, epoch = time.perf_counter(), len(self.history) + 1
             self.history.append(self._run_epoch(epoch))
+            if self.settings.schedule == "plateau":
+                self.plateau.step(self.history[-1].val_wf1)
             if self.best_epoch == epoch:
                 self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
             self.seconds += time.perf_counter() - start
@@ -131,7 +150,7 @@ class Trainer:
         lr = 0.0
         log = LossLog(CHECK_EVERY[self.task.device.type])
         for step, batch in enumerate(self.task.batches(self.settings.seed, epoch), start=1):
-            lr = self.scheduler.get_last_lr()[0]
+            lr = self.optimizer.param_groups[0]["lr"]
             log.add(self._step(batch), f"epoch {epoch}, step {step}", self.task.places(batch))
         log.check()
         loss, erc, icl = log.means()
@@ -147,7 +166,9 @@ class Trainer:
         if self.settings.grad_clip:
             nn.utils.clip_grad_norm_(self.trained, self.settings.grad_clip, foreach=True)
         self.optimizer.step()
-        self.scheduler.step()
+        # after its warm-up a plateau's rate is left to the epochs: another step would put the first one back
+        if self.settings.schedule != "plateau" or self.scheduler.last_epoch < self.warmup:
+            self.scheduler.step()
         return losses
 
     def _show(self, row: Epoch) -> None:
@@ -168,6 +189,7 @@ class Trainer:
                 "model": self.model.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "scheduler": self.scheduler.state_dict(),
+                "plateau": self.plateau.state_dict(),
                 "history": [asdict(row) for row in self.history],
                 "seconds": self.seconds,
                 "best_weights": self.best_weights,
@@ -182,6 +204,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.scheduler.load_state_dict(state["scheduler"])
+        self.plateau.load_state_dict(state["plateau"])
         self.history = [Epoch(**row) for row in state["history"]]
         self.seconds = state["seconds"]
         self.best_weights = state["best_weights"]

@@ -5,11 +5,11 @@ from typing import Literal
 import torch
 
 from erc_core.inference.predict import Precision, resolve_precision
-from erc_core.params.backbones import BackboneTraining
+from erc_core.params.backbones import Recipe
 from erc_core.params.schema import Params, deciding
 
 
-class TrainingSettings(BackboneTraining):
+class TrainingSettings(Recipe):
     """What decides a training beside its model and its loss; keys and units are those of section train."""
 
     seed: int
@@ -19,13 +19,16 @@ class TrainingSettings(BackboneTraining):
     accumulate: int
     masks: int
     patience: int
+    plateau_factor: float
+    plateau_patience: int
     grad_clip: float
     precision: Precision
 
 
-def training_settings(params: Params, device: torch.device) -> TrainingSettings:
-    """Return section train; `auto` takes the backbone's value, or what suits the device."""
-    values = deciding(params.selected_backbone.training) | {
+def training_settings(params: Params, dataset: str, device: torch.device) -> TrainingSettings:
+    """Return section train; `auto` takes the backbone's value for the dataset, or what suits the device."""
+    of_backbone = params.selected_backbone.training.of_dataset(dataset)
+    values = of_backbone.model_dump(exclude={"datasets"}) | {
         name: value for name, value in deciding(params.train).items() if value != "auto"
     }
     return TrainingSettings(**values | {"precision": resolve_precision(params.train.precision, device)})

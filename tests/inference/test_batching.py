@@ -25,6 +25,18 @@ def test_batches_pad_little():
     assert padded < 1.35 * lengths.sum() < 0.7 * unsorted
 
 
+def test_epochs_of_a_small_corpus_have_other_batches_each():
+    """One sorted pool would be the same batches in every epoch, and the same pairs for the contrastive loss."""
+    lengths = np.random.default_rng(0).gamma(2.0, 100.0, 500).astype(np.int64)
+    met, padded = np.zeros((500, 500), np.bool_), 0
+    for epoch in range(1, 9):
+        for batch in training_batches(np.arange(500), lengths, 32, seed=0, epoch=epoch):
+            met[np.ix_(batch, batch)] = True
+            padded += len(batch) * lengths[batch].max()
+    assert met.mean() > 0.24  # 0.08 in one pool, 0.4 without sorting
+    assert padded < 2 * 8 * lengths.sum()  # 1.1 and 3
+
+
 def test_the_order_depends_on_seed_and_epoch_alone():
     indices, lengths = np.arange(100), np.arange(100) % 13
 

@@ -71,6 +71,12 @@ def test_a_label_that_yaml_reads_as_a_number_is_its_text():
         ({"variants__scfa__settings__tiny__heads": 3}, "study.variants.scfa.settings.tiny.heads = 3: allowed are divisors of width"),
         ({"variants__scfa__settings__tiny": {}}, "study.variants.scfa.settings.tiny.width: missing"),
         ({"variants__scfa__settings__tiny__depth": 2}, "study.variants.scfa.settings.tiny.depth: unknown key"),
+        ({"variants__scfa__settings__tiny__datasets": {"iemocap": {"width": 0}}}, "study.variants.scfa.settings.tiny.datasets.iemocap.width = 0"),
+        ({"variants__scfa__settings__tiny__datasets": {"iemocap": {"depth": 0}}}, "settings.tiny.datasets.iemocap.depth: unknown key"),
+        ({"variants__scfa__settings__tiny__datasets": {"iemocap": {"heads": 3}}}, "settings.tiny.datasets.iemocap.heads = 3: allowed are divisors"),
+        ({"variants__scfa__settings__tiny__datasets": {"iemocap": {"datasets": {}}}}, "settings.tiny.datasets.iemocap.datasets: unknown key"),
+        ({"variants__scfa__settings__tiny__datasets": {"iemocop": {}}}, "study.variants.scfa.settings.tiny.datasets: 'iemocop' is not under ingest; allowed are"),
+        ({"variants__scfa__settings": {"tny": TREE["study"]["variants"]["scfa"]["settings"]["tiny"]}}, "study.variants.scfa.settings: 'tny' is not under backbones; allowed are"),
         ({"tables__fusion__variants": ["caf"]}, "study.tables.fusion.variants: 'caf' is not under study.variants; allowed are"),
         ({"tables__fusion__reference": "full"}, "study.tables.fusion.reference: 'full' is not among its variants; allowed are"),
         ({"tables__n_blocks__labels": {"N": "n_blocks"}}, "study.tables.n_blocks.labels: 'N' is not among its variants; allowed are"),
@@ -82,7 +88,9 @@ def test_a_mistake_is_reported_with_its_place(changes, message):
     with pytest.raises(ParamsError, match=message) as caught:
         study(**changes)
     lines = {line.split(" = ")[0] for line in str(caught.value).splitlines()}
-    assert len(lines) == (8 if "missing" in message and "scfa" in message else 1)  # one mistake, but for empty settings
+    assert len(lines) == (
+        10 if "missing" in message and "scfa" in message else 1
+    )  # one mistake, but for empty settings
 
 
 def test_too_many_blocks_of_the_base_are_one_mistake_and_not_one_of_each_point():

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -94,3 +95,26 @@ def test_points_whose_modality_the_corpus_lacks_are_left_out_with_the_reason(mak
         )
         (full,) = read_results("made_up", "full").points
         assert full.left_out.startswith(named)
+
+
+def test_a_peer_says_what_it_is(make, make_params):
+    """Its encoder's features are pretrained, BERT and ViT are not its own, and it computes in float32 whatever train says."""
+    own = {"system": "scfa", "points": {"T": {"model.modality": "T"}}}
+    own["settings"] = {"tiny": make_params().study.variants["scfa"].settings["tiny"] | {"epochs": 1}}
+    variants = {"full": {"points": {"T+A": {}}}, "own": own}
+    main(make(study__variants=variants, train__precision="bfloat16"), "made_up", "own")
+    results = read_results("made_up", "own")
+    assert results.precision == "float32"
+    assert results.weights == "tiny (random weights; frozen text encoder alone)"
+    assert "written anew after the paper" in results.differences
+    (point,) = results.points
+    assert point.activations_mb > 0
+    assert [len(run.val_curve) for run in point.runs] == [len(run.loss_curve) for run in point.runs] == [1, 1]
+    assert point.runs[0].val_curve[0] == pytest.approx(point.runs[0].val_wf1, abs=1e-4)
+
+
+def test_weights_are_those_that_a_system_uses(make_params):
+    params = make_params(backbone="paper")
+    describe = partial(study.describe_weights, "paper", params.selected_backbone)
+    assert describe(is_peer=False) == "paper (roberta-base, bert-base-uncased, vit_base_patch16_224)"
+    assert describe(is_peer=True) == "paper (roberta-base; frozen text encoder alone)"

@@ -53,12 +53,33 @@ def test_sweeps_have_seeds_of_their_own(make_study):
 
 def test_a_peer_has_settings_for_the_selected_backbone_and_the_model_has_none(make_params):
     params = make_params()
-    assert settings_of(params, "full") is None
-    settings = settings_of(params, "multiemo")
+    assert settings_of(params, "full", "demo") is None
+    settings = settings_of(params, "multiemo", "demo")
     assert isinstance(settings, MultiEmoParams)
-    assert settings.model_dump() == params.study.variants["multiemo"].settings["tiny"]
+    assert settings.model_dump(exclude={"datasets"}) == params.study.variants["multiemo"].settings["tiny"]
     lacking = make_params(study__variants__scfa__settings={})
     with pytest.raises(
         ParamsError, match=r"scfa.settings: has nothing for backbone 'tiny'; add study.variants.scfa.settings.tiny"
     ):
-        settings_of(lacking, "scfa")
+        settings_of(lacking, "scfa", "demo")
+
+
+def test_settings_for_a_dataset_are_those_of_its_folds_and_of_no_other(make_params):
+    own = {"iemocap": {"layers": 6, "batch_dialogues": 64}, "iemocap_2": {"layers": 3}}
+    params = make_params(study__variants__multiemo__settings__tiny__datasets=own)
+    plain = settings_of(make_params(), "multiemo", "demo")
+    found = {
+        name: settings_of(params, "multiemo", name) for name in ("demo", "meld", "iemocap", "iemocap_1", "iemocap_2")
+    }
+    assert found["demo"] == found["meld"] == plain
+    assert found["iemocap"] == found["iemocap_1"] == plain.model_copy(update=own["iemocap"])
+    assert found["iemocap_2"] == plain.model_copy(update=own["iemocap_2"])
+
+
+def test_multiemo_reads_its_authors_values_for_iemocap(make_params):
+    params = make_params(backbone="paper")
+    meld, iemocap = (settings_of(params, "multiemo", name) for name in ("meld", "iemocap_4"))
+    assert (meld.layers, meld.batch_dialogues, meld.temperature, meld.alpha, meld.gamma) == (2, 100, 1.4, 1.2, 2.0)
+    assert (iemocap.layers, iemocap.batch_dialogues) == (6, 64)
+    assert (iemocap.temperature, iemocap.alpha, iemocap.gamma) == (0.8, 1.1, 2.4)
+    assert (iemocap.swfc_weight, iemocap.soft_hgr_weight, iemocap.ce_weight) == (0.4, 0.4, 0.2)

@@ -19,7 +19,7 @@ def _scratch(tmp_path, monkeypatch):
 @pytest.fixture
 def made_up(corpus):
     with FeatureSet(corpus, EMOTIONS, how="memory") as features:
-        yield Corpus(features, DialogueFeatures(features), list(EMOTIONS))
+        yield Corpus("made_up", features, DialogueFeatures(features), list(EMOTIONS))
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,10 @@ def made_up(corpus):
     [("full", 0), ("full", 2), ("fusion", 0), ("ablation", 0), ("scfa", 2), ("multiemo", 2), ("n_blocks", 2)],
 )
 def test_a_point_of_each_kind_trains_to_scores_costs_and_predictions(made_up, make_params, variant, place):
-    params = make_params(train__epochs=2, backbones__tiny__bert__depth=5, backbones__tiny__vit__depth=5)
-    settings = settings_of(params, variant)
+    params = make_params(
+        train__epochs=2, backbones__tiny__bert__depth=5, backbones__tiny__vit__depth=5, train__patience=2
+    )
+    settings = settings_of(params, variant, "demo")
     point = points_of(params.study, variant)[place]
     checkpoint = Checkpoint("run")
     outcome = train_point(params, made_up, point, settings, 1, CPU, checkpoint)
@@ -40,6 +42,9 @@ def test_a_point_of_each_kind_trains_to_scores_costs_and_predictions(made_up, ma
     assert 0 < outcome.trained_parameters <= outcome.parameters
     assert outcome.latency_ms > 0
     assert outcome.run.peak_memory_mb >= 0
+    assert outcome.activations_mb > 0
+    assert len(outcome.run.val_curve) == len(outcome.run.loss_curve) == outcome.run.epochs
+    assert max(outcome.run.val_curve) == pytest.approx(outcome.run.val_wf1, abs=1e-4)
     # what was trained is kept until the caller has it safe: a second call finds it done, and says the same
     again = train_point(params, made_up, point, settings, 1, CPU, checkpoint)
     assert torch.equal(torch.from_numpy(again.predictions.logits), torch.from_numpy(outcome.predictions.logits))
@@ -58,11 +63,13 @@ def test_a_peer_is_trained_at_its_own_rate_and_everything_else_as_section_train_
 
     monkeypatch.setattr("erc_core.study.train.train_model", look)
     params = make_params(train__lr=0.5, train__weight_decay=0.25, backbones__tiny__bert__depth=5, train__seed=7)
-    own = settings_of(params, variant)
+    own = settings_of(params, variant, "demo")
     with pytest.raises(LookedError) as caught:
         train_point(params, made_up, points_of(params.study, variant)[0], own, 3, CPU, Checkpoint("run"))
     (settings,) = caught.value.args
     section = own or params.train
     assert (settings.lr, settings.weight_decay, settings.epochs) == (section.lr, section.weight_decay, section.epochs)
+    recipe = own or params.selected_backbone.training
+    assert (settings.schedule, settings.warmup) == (recipe.schedule, recipe.warmup)
     assert settings.seed == 3
     assert (settings.batch_size, settings.patience) == (params.train.batch_size, params.train.patience)

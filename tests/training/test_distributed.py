@@ -92,7 +92,7 @@ def features(corpus):
 
 
 def make_trainer(features, params, processes, name="run"):
-    settings = training_settings(params, CPU)
+    settings = training_settings(params, "made_up", CPU)
     task = make_task(params, list(EMOTIONS), features, settings, CPU, processes)
     return Trainer(task, settings, Checkpoint(name), processes=processes, quiet=True)
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,7 @@ def _scratch(tmp_path, monkeypatch):
 
 def make_trainer(corpus, params, name="run", **options):
     features = FeatureSet(corpus, EMOTIONS, how="memory")
-    settings = training_settings(params, CPU)
+    settings = training_settings(params, "made_up", CPU)
     task = make_task(params, list(EMOTIONS), features, settings, CPU)
     return Trainer(task, settings, Checkpoint(name), **options)
 
@@ -42,10 +44,12 @@ def test_the_same_seed_gives_the_same_run_to_the_last_digit(corpus, make_params)
     assert first.history != other.history
 
 
-def test_an_interrupted_run_ends_as_an_unbroken_one(corpus, make_params, monkeypatch):
-    unbroken = make_trainer(corpus, make_params(train__epochs=4), "unbroken").fit()
+@pytest.mark.parametrize("schedule", ["linear", "plateau"])
+def test_an_interrupted_run_ends_as_an_unbroken_one(corpus, make_params, monkeypatch, schedule):
+    params = make_params(train__epochs=4, train__schedule=schedule, train__lr=0.03, train__plateau_patience=1)
+    unbroken = make_trainer(corpus, params, "unbroken").fit()
 
-    broken = make_trainer(corpus, make_params(train__epochs=4), "broken")
+    broken = make_trainer(corpus, params, "broken")
     step, steps = Trainer._step, []
 
     def fail_in_third_epoch(self, batch):
@@ -58,7 +62,7 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(corpus, make_params, monkeyp
     with pytest.raises(KeyboardInterrupt):
         broken.fit()
     monkeypatch.setattr(Trainer, "_step", step)
-    continued = make_trainer(corpus, make_params(train__epochs=4), "broken").fit()
+    continued = make_trainer(corpus, params, "broken").fit()
     assert len(broken.history) == 2
     # the epochs before the interruption count with their time
     assert continued.seconds > broken.seconds > 0
@@ -97,6 +101,28 @@ def test_training_stops_when_validation_no_longer_improves(corpus, make_params):
     assert len(trained.history) < 60
     assert trained.stopped_by == "patience"
     assert len(trained.history) - trained.best.epoch == 2
+
+
+def test_a_plateau_of_the_validation_score_lowers_the_rate(corpus, make_params, monkeypatch):
+    options = {"train__schedule": "plateau", "train__warmup": 2.0, "train__lr": 0.01, "train__plateau_patience": 2}
+    trainer = make_trainer(
+        corpus, make_params(train__epochs=7, train__patience=7, train__plateau_factor=0.1, **options)
+    )
+    run, scores = trainer._run_epoch, iter([0.5, 0.6, 0.6, 0.55, 0.7, 0.7, 0.6])
+    monkeypatch.setattr(trainer, "_run_epoch", lambda epoch: replace(run(epoch), val_wf1=next(scores)))
+    rates = [row.lr for row in trainer.fit().history]
+    assert 0 < rates[0] < 0.006 < rates[1] < 0.01  # rises over two epochs
+    # epochs 3 and 4 are no better than 2, and 6 and 7 no better than 5
+    assert rates[2:] == pytest.approx([0.01, 0.01, 0.001, 0.001, 0.001])
+    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(1e-4)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "plateau"])
+def test_the_rate_does_not_depend_on_a_bound_that_is_not_reached(corpus, make_params, schedule):
+    """Patience ends a training; a generous bound is no part of its recipe."""
+    options = {"train__schedule": schedule, "train__warmup": 1.5, "train__patience": 1}
+    few, many = (make_trainer(corpus, make_params(train__epochs=n, **options), f"{n}").fit() for n in (3, 50))
+    assert few.history[:2] == many.history[:2]
 
 
 def test_the_first_best_epoch_is_chosen_and_its_weights_kept(corpus, make_params):

@@ -17,9 +17,9 @@ def tree():
 
 def test_auto_takes_the_values_of_the_backbone(tree):
     def resolved():
-        return training_settings(check_params(tree), CPU).model_dump()
+        return training_settings(check_params(tree), "demo", CPU).model_dump()
 
-    of_backbone = tree["backbones"]["tiny"]["training"]
+    of_backbone = {k: v for k, v in tree["backbones"]["tiny"]["training"].items() if k != "datasets"}
     tree["train"] |= dict.fromkeys(of_backbone, "auto")
     assert {name: resolved()[name] for name in of_backbone} == of_backbone
     own = {"lr": 0.5, "epochs": 3, "schedule": "linear", "warmup": 0.25, "patchout": 0.1, "freq_mask": 0.3, "masks": 5}
@@ -28,8 +28,16 @@ def test_auto_takes_the_values_of_the_backbone(tree):
     assert resolved()["time_mask"] == of_backbone["time_mask"]
 
 
+def test_auto_takes_what_a_dataset_has_of_its_own(tree):
+    tree["backbones"]["tiny"]["training"]["datasets"] = {"iemocap": {"lr": 0.5}}
+    lr = {name: training_settings(check_params(tree), name, CPU).lr for name in ("demo", "iemocap", "iemocap_5")}
+    assert lr == {"demo": tree["backbones"]["tiny"]["training"]["lr"], "iemocap": 0.5, "iemocap_5": 0.5}
+    tree["train"]["lr"] = 0.25
+    assert training_settings(check_params(tree), "iemocap", CPU).lr == 0.25
+
+
 def test_nothing_that_is_handed_on_says_auto(tree):
-    values = training_settings(check_params(tree), CPU).model_dump()
+    values = training_settings(check_params(tree), "demo", CPU).model_dump()
     assert "auto" not in values.values()
     for name in ("seed", "optimizer", "weight_decay", "batch_size", "accumulate", "masks", "patience", "grad_clip"):
         assert values[name] == tree["train"][name]
