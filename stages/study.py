@@ -18,7 +18,7 @@ from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import resolve_precision
 from erc_core.params.backbones import BackboneParams
 from erc_core.params.peers import PeerParams
-from erc_core.params.schema import Params, deciding, dump
+from erc_core.params.schema import Params, deciding, dump, speech_params, text_params
 from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
 from erc_core.run.paths import data_folder, raw_folder
@@ -50,6 +50,7 @@ def main(params: Params, dataset: str, variant: str) -> None:
                 f"{dataset}: study variant {variant!r} needs speech, but no training utterance has a usable clip; take it out "
                 f"of study.run, or put the clips under {raw_folder(dataset, params.ingest[dataset])}"
             )
+        features.require_params(speech_params(params) | text_params(params))
         corpus = Corpus(features, DialogueFeatures(features) if settings else None, labels)
         trainings = [(point, seed) for point in points if not point.is_base for seed in seeds]
         keys = run_keys(

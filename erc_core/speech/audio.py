@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from erc_core.speech.shards import Shard
 
 # what decides the samples, beside clips and parameters; see shards
-CODE_FILES = ("speech/audio.py", "speech/samples.py", "store/clips.py", "store/ragged.py", "store/tables.py")
+CODE_FILES = (
+    "speech/audio.py",
+    "speech/samples.py",
+    "store/checksums.py",
+    "store/clips.py",
+    "store/ragged.py",
+    "store/tables.py",
+)
 CODE = code_hash(*CODE_FILES, packages=("soxr", "soundfile", "av"))
 
 SOUNDFILE_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"}

@@ -93,7 +93,7 @@ def test_a_model_read_back_gives_identical_logits(
 
 
 def test_the_folder_has_weights_and_json_and_no_pickle(saved: Path):
-    assert {file.name for file in saved.rglob("*")} == {"model.safetensors", "config.json"}
+    assert {file.name for file in saved.rglob("*")} == {"model.safetensors", "config.json", "checksums.json"}
     for file in saved.iterdir():
         start = file.read_bytes()[:16]
         # neither a pickle (protocol 2 and later begin with 0x80) nor the zip that torch.save writes
@@ -131,6 +131,7 @@ def test_extras_are_copied_and_empty_ones_left_out(saved: Path, tmp_path: Path):
     assert {str(path.relative_to(saved)) for path in saved.rglob("*")} == {
         "model.safetensors",
         "config.json",
+        "checksums.json",
         "tokenizer",
         "tokenizer/tokenizer.json",
     }
@@ -287,9 +288,9 @@ def test_a_damaged_folder_is_one_clear_error(saved: Path, damage: Callable[[Path
         load_model(saved)
     message = str(caught.value)
     assert message.startswith(f"{saved}: not a model of this project, or damaged (")
-    assert message.endswith("; run `dvc repro`")
+    assert message.endswith(f"; run `python -m erc_core.run.mend {saved}`, then `dvc repro`")
     assert "\n" not in message
-    assert len(message) < 400 + len(str(saved))
+    assert len(message) < 450 + 2 * len(str(saved))
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])

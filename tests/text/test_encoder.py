@@ -7,7 +7,7 @@ from transformers import RobertaConfig, RobertaModel
 
 from erc_core.errors import ErcError
 from erc_core.params.backbones import PretrainedTextEncoder, TextEncoderFromConfig
-from erc_core.text.encoder import FrozenTextEncoder, load_text_encoder, make_text_encoder
+from erc_core.text.encoder import FrozenTextEncoder, load_text_encoder, make_text_encoder, save_text_encoder
 
 KEY = "backbones.tiny.text_encoder"
 CPU = torch.device("cpu")
@@ -121,7 +121,7 @@ def test_layers_after_the_one_to_read_are_not_built(encoder):
 
 
 def test_a_saved_encoder_gives_the_same(tmp_path, encoder, capfd):
-    encoder.model.save_pretrained(tmp_path)
+    save_text_encoder(encoder.model, tmp_path)
     capfd.readouterr()
     state = torch.get_rng_state()
     loaded = FrozenTextEncoder(load_text_encoder(tmp_path), CPU)
@@ -135,7 +135,7 @@ def test_a_saved_encoder_gives_the_same(tmp_path, encoder, capfd):
 def test_a_saved_encoder_that_is_missing_or_damaged_is_told(tmp_path, encoder):
     with pytest.raises(ErcError, match="holds no encoder; the stage embed makes it"):
         load_text_encoder(tmp_path / "none")
-    encoder.model.save_pretrained(tmp_path)
+    save_text_encoder(encoder.model, tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"x" * 50)
     with pytest.raises(ErcError, match=r"damaged .*run `dvc repro`") as caught:
         load_text_encoder(tmp_path)
