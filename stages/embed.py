@@ -16,7 +16,7 @@ from erc_core.run.paths import data_folder
 from erc_core.run.progress import progress
 from erc_core.run.stage import run_dataset_stage
 from erc_core.run.summary import Stopwatch, summary_line
-from erc_core.store.ragged import RaggedReader, RaggedWriter, params_attribute
+from erc_core.store.ragged import Attribute, RaggedReader, RaggedWriter, params_attribute
 from erc_core.text.encoder import FrozenTextEncoder, make_text_encoder, save_text_encoder
 
 SHARD = 2048
@@ -36,7 +36,7 @@ def main(params: Params, dataset: str) -> None:
             if section.source == "config":
                 save_text_encoder(model, partial)
         encoder = FrozenTextEncoder(model, device)
-        attributes: dict[str, str | int] = {
+        attributes: dict[str, Attribute] = {
             "encoder": section.name if section.source == "pretrained" else "from configuration",
             "layer": section.layer,
             **params_attribute(tokens.params),

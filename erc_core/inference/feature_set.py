@@ -22,7 +22,7 @@ class Modality:
     def __init__(self, path: Path, ids: list[str], *, in_memory: bool) -> None:
         self.reader = RaggedReader(path)
         self.reader.require_ids(ids, str(path.parent / "utterances.parquet"))
-        if (self.reader.dtype, len(self.reader.trailing)) != (np.float16, 1):
+        if (self.reader.dtype, len(self.reader.trailing)) != (np.dtype(np.float16), 1):
             raise damaged(path, f"holds {self.reader.dtype} {self.reader.trailing}, not rows of float16")
         self.lengths = self.reader.lengths
         self.width = self.reader.width
@@ -117,10 +117,11 @@ class FeatureSet:
     @property
     def mel_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The train split's mean and standard deviation per mel bin, (M,) each."""
-        found = [self.mel.reader.attributes.get(name) for name in ("mean", "std")]
-        if any(np.shape(values) != (self.mel.width,) for values in found):
+        attributes = self.mel.reader.attributes
+        mean, std = (np.asarray(attributes.get(name, 0.0), np.float32) for name in ("mean", "std"))
+        if {mean.shape, std.shape} != {(self.mel.width,)}:
             raise damaged(self.mel.reader.path, f"lacks the mean and std of its {self.mel.width} bins")
-        return torch.from_numpy(found[0]), torch.from_numpy(found[1])
+        return torch.from_numpy(mean), torch.from_numpy(std)
 
     def require_params(self, sections: Mapping[str, Mapping[str, Any]], source: str = "params.yaml") -> None:
         """Refuse features made with other parameters: of sections audio, mel, text and text_encoder.

@@ -29,8 +29,9 @@ class ModelConfig(Section):
     @classmethod
     def _not_too_deep(cls, architecture: dict[str, Any]) -> dict[str, Any]:
         # layers are made one by one, also where their sizes cost nothing
-        for part in (architecture, architecture.get("sizes"), architecture.get("args")):
-            for key in DEPTHS & part.keys() if isinstance(part, dict) else ():
+        parts = [part for part in (architecture, *architecture.values()) if isinstance(part, dict)]
+        for part in parts:
+            for key in DEPTHS & part.keys():
                 if not isinstance(part[key], int) or not 1 <= part[key] <= MOST_LAYERS:
                     raise ValueError(f"{key} = {part[key]!r}: allowed is 1 to {MOST_LAYERS}")
         return architecture

@@ -75,7 +75,7 @@ class RaggedWriter:
         content = np.ascontiguousarray(frames, dtype=self.dtype)
         with telling_full_disk(self.path):
             self._spool.write(content.data)
-        self._checksums.append(xxhash.xxh3_128_digest(content))
+        self._checksums.append(xxhash.xxh3_128_digest(content.data))
         self._ids.append(utterance_id)
         self._lengths.append(len(frames))
 
@@ -227,7 +227,7 @@ class RaggedReader:
 
     def _verify(self, block: NDArray[Any], start: int, stop: int) -> None:
         edges = (self.offsets[start : stop + 1] - self.offsets[start]).tolist()
-        content = [xxhash.xxh3_128_digest(block[edges[i] : edges[i + 1]]) for i in range(stop - start)]
+        content = [xxhash.xxh3_128_digest(block[edges[i] : edges[i + 1]].data) for i in range(stop - start)]
         if b"".join(content) != self.checksums[start:stop].tobytes():
             raise damaged(self.path, f"damaged ({WRONG})")
 
@@ -385,7 +385,7 @@ def _block_frames(dtype: np.dtype[Any], trailing: tuple[int, ...]) -> int:
 
 
 def _require_room(path: Path, frames: int, ids: Sequence[str]) -> None:
-    index = len(ids) * (8 + max((len(utterance_id.encode()) for utterance_id in ids), default=0))
+    index = len(ids) * (8 + 16 + max((len(utterance_id.encode()) for utterance_id in ids), default=0))
     needed = frames + index + OVERHEAD_BYTES
     # HDF5 ends the whole process where the disk fills up under it: better to know before
     free = shutil.disk_usage(path.parent).free
