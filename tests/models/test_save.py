@@ -304,3 +304,31 @@ def test_a_missing_file_is_named(saved: Path, name: str):
 def test_a_missing_folder_is_named(tmp_path: Path):
     with pytest.raises(ErcError, match="not found; the stage train makes it: run `dvc repro`"):
         load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda model: model["bert"].update(num_hidden_layers=10**9), "num_hidden_layers = 1000000000: allowed is"),
+        (lambda model: model["bert"].update(intermediate_size=10**12), "size mismatch"),
+        (lambda model: model["vit"]["sizes"].update(depth=10**9), "depth = 1000000000: allowed is 1 to 200"),
+        (lambda model: model.update(vit={"timm": "hf-hub:timm/vit_tiny"}), "no architecture that timm can make"),
+        (
+            lambda model: model.update(vit={"timm": "vit_tiny_patch16_224", "args": {"checkpoint_path": "x.pt"}}),
+            "no architecture that timm can make",
+        ),
+    ],
+)
+def test_a_configuration_asks_for_no_more_than_its_weights_and_no_network(saved: Path, change: Callable, told: str):
+    edit_config(saved, lambda content: change(content["model"]))
+    with pytest.raises(ErcError, match=told):
+        load_model(saved)
+
+
+def test_a_flipped_bit_in_the_weights_is_told(saved: Path):
+    file = saved / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-4] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ErcError, match=r"model\.safetensors: damaged \(its checksum"):
+        load_model(saved)
