@@ -1,5 +1,8 @@
 """The errors that a user can mend: each one is a single clear message and an exit code."""
 
+import shlex
+from pathlib import Path
+
 
 class ErcError(Exception):
     """Something outside the code is wrong; the message says what, where, and how to mend it."""
@@ -11,3 +14,8 @@ class ParamsError(ErcError):
     """params.yaml asks for something impossible. Found before any work starts."""
 
     exit_code = 2
+
+
+def damaged(path: Path, problem: str) -> ErcError:
+    """Return the error of a file of the pipeline that is not what its stage wrote."""
+    return ErcError(f"{path}: {problem}; run `python -m erc_core.run.mend {shlex.quote(str(path))}`, then `dvc repro`")

@@ -8,7 +8,7 @@ Params  text.batch_size, backbones.<backbone>.text_encoder
 
 import numpy as np
 
-from erc_core.params.schema import Params
+from erc_core.params.schema import Params, text_params
 from erc_core.run.atomic import atomic_folder
 from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
@@ -16,7 +16,7 @@ from erc_core.run.paths import data_folder
 from erc_core.run.progress import progress
 from erc_core.run.stage import run_dataset_stage
 from erc_core.run.summary import Stopwatch, summary_line
-from erc_core.store.ragged import RaggedReader, RaggedWriter
+from erc_core.store.ragged import Attribute, RaggedReader, RaggedWriter, params_attribute
 from erc_core.text.encoder import FrozenTextEncoder, make_text_encoder, save_text_encoder
 
 SHARD = 2048
@@ -29,15 +29,17 @@ def main(params: Params, dataset: str) -> None:
     device = pick_device(params, (section,))
     quiet_transformers()
     with Stopwatch() as watch, RaggedReader(folder / "tokens.h5") as tokens:
+        tokens.require_params(text_params(params))
         vocab_size = int(tokens.attributes["vocab_size"])
         model = make_text_encoder(section, f"backbones.{params.backbone}.text_encoder", vocab_size)
         with atomic_folder(folder / "text_encoder") as partial:
             if section.source == "config":
                 save_text_encoder(model, partial)
         encoder = FrozenTextEncoder(model, device, exact=section.source == "config")
-        attributes: dict[str, str | int] = {
+        attributes: dict[str, Attribute] = {
             "encoder": section.name if section.source == "pretrained" else "from configuration",
             "layer": section.layer,
+            **params_attribute(tokens.params),
         }
         with RaggedWriter(folder / "text.h5", dtype=np.float16, width=encoder.width, attributes=attributes) as writer:
             encoded = (

@@ -15,7 +15,7 @@ from erc_core.evaluation.write import evaluate_predictions
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import Predictions, predict, resolve_precision
 from erc_core.models.save import load_model
-from erc_core.params.schema import Params
+from erc_core.params.schema import Params, speech_params, text_params
 from erc_core.run.device import pick_device
 from erc_core.run.hub import quiet_transformers
 from erc_core.run.paths import data_folder, reports_folder
@@ -32,6 +32,11 @@ def main(params: Params, dataset: str) -> None:
     saved = load_model(folder / "model")
     labels = saved.model.config.labels
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
+        features.require_params(speech_params(params) | text_params(params))
+        encoder = {key: value for key, value in saved.description["text_encoder"].items() if key != "folder"}
+        features.require_params(
+            saved.description["features"] | {"text_encoder": encoder}, str(folder / "model" / "config.json")
+        )
         predictions = predict(
             saved.model.to(device),
             features,

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from erc_core.params.schema import Params, dump
+from erc_core.params.schema import Params, dump, speech_params
 from erc_core.run.paths import data_folder
 from erc_core.run.pools import processes_for, worker_count
 from erc_core.run.progress import progress
@@ -17,7 +17,7 @@ from erc_core.run.stage import run_dataset_stage
 from erc_core.run.summary import Stopwatch, summary_line
 from erc_core.speech.mel import CODE, RunningMoments, mel_shard
 from erc_core.speech.shards import Shard, ShardedFeature
-from erc_core.store.ragged import RaggedReader
+from erc_core.store.ragged import RaggedReader, params_attribute
 from erc_core.store.utterances import read_utterances
 
 SHARD = 1024
@@ -33,6 +33,7 @@ def main(params: Params, dataset: str) -> None:
     path = (folder / "audio.h5").absolute()
     with RaggedReader(path) as audio:
         audio.require_ids(utterances["utterance_id"].to_list(), str(folder / "utterances.parquet"))
+        audio.require_params({"audio": dump(params.audio)})
         sample_rate = int(audio.attributes["sample_rate"])
         shards = [
             Shard(i, audio.ids[start:stop], [path], {"start": start, "train": is_train[start:stop]})
@@ -53,7 +54,8 @@ def main(params: Params, dataset: str) -> None:
                 without += outcome["without"]
                 moments.add_state(outcome["train"])
         mean, std = moments.mean_and_std()
-        attributes = {"sample_rate": sample_rate, **dump(params.mel), "mean": mean, "std": std}
+        made_with = params_attribute(speech_params(params))
+        attributes = {"sample_rate": sample_rate, "mean": mean, "std": std, **made_with}
         mel.merge(folder / "mel.h5", attributes)
     notes = f"{without} without audio"
     print(summary_line("mel", dataset, utterances=len(utterances), hours=hours, seconds=watch.seconds, notes=notes))

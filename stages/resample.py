@@ -21,6 +21,7 @@ from erc_core.speech.audio import CODE, decode_shard
 from erc_core.speech.shards import Shard, ShardedFeature
 from erc_core.store.clips import ClipStatus, count_statuses, write_clips
 from erc_core.store.ingest import IngestRecord
+from erc_core.store.ragged import params_attribute
 from erc_core.store.utterances import read_utterances
 
 SHARD = 32  # clips: few, so that the last ones leave no process idle for long; a part costs some milliseconds
@@ -51,7 +52,7 @@ def main(params: Params, dataset: str) -> None:
         with progress(decoded, total=len(shards), desc=f"resample {dataset}", unit="shard") as shown:
             outcomes = [clip for clips in shown for clip in clips]
         rows = [(utterance_id, *clip) for utterance_id, clip in zip(ids, outcomes, strict=True)]
-        attributes = {"sample_rate": params.audio.sample_rate, "downmix": params.audio.downmix}
+        attributes = {"sample_rate": params.audio.sample_rate, **params_attribute({"audio": dump(params.audio)})}
         audio.merge(folder / "audio.h5", attributes)
         table = write_clips(rows, folder)
     statuses = {status: count for status, count in count_statuses(table).items() if count and status != ClipStatus.OK}

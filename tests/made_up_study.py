@@ -11,6 +11,8 @@ import polars as pl
 
 from erc_core.evaluation.scores import score
 from erc_core.params.study import StudyParams
+from erc_core.store.checksums import seal
+from erc_core.store.tables import write_parquet
 from erc_core.study.points import points_of, seeds_of
 
 LABELS = ["neutral", "joy", "anger", "surprise", "sadness", "fear", "disgust"]
@@ -136,8 +138,8 @@ def write_study(
         } | facts  # fmt: skip
         folder = root / "data/study" / dataset / variant
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
-        pl.concat(tables).write_parquet(folder / "predictions.parquet")
+        (folder / "results.json").write_text(json.dumps(seal(content)), encoding="utf-8")
+        write_parquet(pl.concat(tables), folder / "predictions.parquet")
 
 
 def predictions(name: str, seed: int, skill: float, labels: Sequence[str], n_dialogues: int) -> pl.DataFrame:

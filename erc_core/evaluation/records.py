@@ -43,8 +43,12 @@ class Score(NamedTuple):
 
 
 class Metrics(Record):
-    """metrics.json: scores on the test split, fractions from 0 to 1, with the ends of their intervals; in the file's order."""
+    """metrics.json: scores on the test split, fractions from 0 to 1, with the ends of their intervals; in the file's order.
 
+    Its SHA-256 is in RunFacts.files.
+    """
+
+    has_checksum = False
     acc: FiniteFloat
     acc_high: FiniteFloat | None
     acc_low: FiniteFloat | None

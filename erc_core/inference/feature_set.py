@@ -1,6 +1,6 @@
 """The cached features of a corpus as batches: in memory, or read from HDF5 batch by batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
-from erc_core.errors import ErcError
+from erc_core.errors import ErcError, damaged
 from erc_core.models.batch import Batch
 from erc_core.store.ragged import RaggedReader
 from erc_core.store.utterances import SPLITS, read_utterances
@@ -22,6 +22,8 @@ class Modality:
     def __init__(self, path: Path, ids: list[str], *, in_memory: bool) -> None:
         self.reader = RaggedReader(path)
         self.reader.require_ids(ids, str(path.parent / "utterances.parquet"))
+        if (self.reader.dtype, len(self.reader.trailing)) != (np.dtype(np.float16), 1):
+            raise damaged(path, f"holds {self.reader.dtype} {self.reader.trailing}, not rows of float16")
         self.lengths = self.reader.lengths
         self.width = self.reader.width
         self.frames: NDArray[Any] | None = None
@@ -129,7 +131,19 @@ class FeatureSet:
     def mel_statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The train split's mean and standard deviation per mel bin, (M,) each."""
         attributes = self.mel.reader.attributes
-        return torch.from_numpy(attributes["mean"]), torch.from_numpy(attributes["std"])
+        mean, std = (np.asarray(attributes.get(name, 0.0), np.float32) for name in ("mean", "std"))
+        if {mean.shape, std.shape} != {(self.mel.width,)}:
+            raise damaged(self.mel.reader.path, f"lacks the mean and std of its {self.mel.width} bins")
+        return torch.from_numpy(mean), torch.from_numpy(std)
+
+    def require_params(self, sections: Mapping[str, Mapping[str, Any]], source: str = "params.yaml") -> None:
+        """Refuse features made with other parameters: of sections audio, mel, text and text_encoder.
+
+        Raises:
+            ErcError: Names the first that differs, with both values.
+        """
+        for modality, names in ((self.mel, ("audio", "mel")), (self.text, ("text", "text_encoder"))):
+            modality.reader.require_params({name: sections[name] for name in names}, source)
 
     def split(self, name: str) -> NDArray[np.int64]:
         """Return the places of a split's utterances."""

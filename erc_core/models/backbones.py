@@ -1,5 +1,6 @@
 """Sources of the fusion transformers: real BERT layers of transformers and real ViT blocks of timm."""
 
+import inspect
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +141,12 @@ def vit_from_architecture(architecture: dict[str, Any]) -> VitStack:
     """Return a ViT with random weights."""
     if "timm" in architecture:
         args = architecture.get("args", {}) | {"num_classes": 0, "global_pool": VIT_POOL}
+        # a name of the hub, a file of weights: timm would fetch and unpickle what a saved configuration says
+        own = inspect.signature(timm.create_model).parameters.keys() - {"kwargs"}
+        if not timm.is_model(architecture["timm"]) or own & args.keys():
+            raise ErcError(
+                f"{architecture['timm']!r} with {sorted(args)}: no architecture that timm can make from sizes"
+            )
         vit = timm.create_model(architecture["timm"], pretrained=False, **args)
         return VitStack(cast("VisionTransformer", vit), architecture)
     sizes = architecture["sizes"]

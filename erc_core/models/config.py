@@ -2,9 +2,14 @@
 
 from typing import Any
 
+from pydantic import field_validator
+
 from erc_core.params.backbones import ExtractorParams
 from erc_core.params.model import JFMParams, ModelParams
 from erc_core.params.section import Section
+
+DEPTHS = {"num_hidden_layers", "depth"}  # as transformers and timm call it
+MOST_LAYERS = 200
 
 
 class ModelConfig(Section):
@@ -19,3 +24,14 @@ class ModelConfig(Section):
     extractor: ExtractorParams
     bert: dict[str, Any]  # architecture of the BERT layers
     vit: dict[str, Any]  # architecture of the ViT
+
+    @field_validator("bert", "vit")
+    @classmethod
+    def _not_too_deep(cls, architecture: dict[str, Any]) -> dict[str, Any]:
+        # layers are made one by one, also where their sizes cost nothing
+        parts = [part for part in (architecture, *architecture.values()) if isinstance(part, dict)]
+        for part in parts:
+            for key in DEPTHS & part.keys():
+                if not isinstance(part[key], int) or not 1 <= part[key] <= MOST_LAYERS:
+                    raise ValueError(f"{key} = {part[key]!r}: allowed is 1 to {MOST_LAYERS}")
+        return architecture

@@ -1,8 +1,10 @@
 """A trained model as a folder that can be used elsewhere: weights, shape, labels, feature parameters. No pickle.
 
-model.safetensors   the weights, with the mel statistics config.json         `model`: its shape and labels; `features`:
-how to make what it reads; `text_encoder`: which one tokenizer/          the text encoder's tokenizer text_encoder/
-the frozen encoder, where it has no name to be fetched by
+model.safetensors   the weights, with the mel statistics
+config.json         `model`: its shape and labels; `features`: how to make what it reads; `text_encoder`: which one
+tokenizer/          the text encoder's tokenizer
+text_encoder/       the frozen encoder, where it has no name to be fetched by
+checksums.json      of every other file; load_model compares them
 """
 
 import json
@@ -10,14 +12,16 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from erc_core.errors import ErcError
+from erc_core.errors import ErcError, damaged
 from erc_core.models.backbones import bert_from_architecture, vit_from_architecture
 from erc_core.models.classifier import UtteranceClassifier, make_classifier
 from erc_core.models.config import ModelConfig
 from erc_core.run.atomic import atomic_folder, write_json
+from erc_core.store.checksums import seal_folder, verify_folder
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -42,6 +46,7 @@ def save_model(folder: Path, model: UtteranceClassifier, description: dict[str, 
         for extra in extras:
             if any(extra.iterdir()):
                 shutil.copytree(extra, partial / extra.name, copy_function=shutil.copyfile)
+        seal_folder(partial)
 
 
 def load_model(folder: Path) -> SavedModel:
@@ -53,13 +58,25 @@ def load_model(folder: Path) -> SavedModel:
     try:
         description = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         config = ModelConfig.model_validate(description["model"])
-        model = make_classifier(config, bert_from_architecture(config.bert), vit_from_architecture(config.vit))
-        model.load_state_dict(load_file(folder / WEIGHTS_FILE))
+        weights = load_file(folder / WEIGHTS_FILE)
+        with torch.device(
+            "meta"
+        ):  # without memory: a configuration can ask for any size, and its weights must be there
+            _build(config).load_state_dict(weights, assign=True)
+        model = _build(config)
+        model.load_state_dict(weights)
+        if not all(tensor.isfinite().all() for tensor in weights.values()):
+            raise ValueError("a weight is not finite")  # noqa: TRY301 - told below, as any other damage
     except FileNotFoundError as error:
         missing = error.filename or folder / WEIGHTS_FILE  # safetensors does not say which
         raise ErcError(f"{missing}: not found; the stage train makes it: run `dvc repro`") from None
     # ValueError: also what json, UTF-8 and pydantic raise; AssertionError: timm's checks of sizes
     except (ErcError, AssertionError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ErcError(f"{folder}: not a model of this project, or damaged ({reason}); run `dvc repro`") from None
+        raise damaged(folder, f"not a model of this project, or damaged ({reason})") from None
+    verify_folder(folder)
     return SavedModel(model.eval(), description)
+
+
+def _build(config: ModelConfig) -> UtteranceClassifier:
+    return make_classifier(config, bert_from_architecture(config.bert), vit_from_architecture(config.vit))

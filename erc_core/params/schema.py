@@ -183,3 +183,13 @@ def dump(section: Section) -> dict[str, Any]:
 def deciding(section: Section) -> dict[str, Any]:
     """Return a section's values as `dump` does, without those that change speed only."""
     return section.model_dump(mode="json", exclude=set(section.speed_only))
+
+
+def speech_params(params: Params) -> dict[str, dict[str, Any]]:
+    """Return, by section, what decides the features of speech."""
+    return {"audio": dump(params.audio), "mel": dump(params.mel)}
+
+
+def text_params(params: Params) -> dict[str, dict[str, Any]]:
+    """Return, by section, what decides the features of text."""
+    return {"text": deciding(params.text), "text_encoder": dump(params.selected_backbone.text_encoder)}

@@ -27,12 +27,14 @@ PACKAGES = (
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that numbers depend on."""
     installed = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            installed[package] = version(package)
-        except PackageNotFoundError:
-            installed[package] = "not installed"
-    return installed
+    return installed | {package: _version(package) for package in PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def commit() -> str | None:
@@ -56,7 +58,7 @@ def code_hash(*places: str, packages: tuple[str, ...] = PACKAGES) -> str:
 
     Call it while a module is imported: what a process has loaded stays as it is when the files change.
     """
-    under = {package: versions()[package] for package in ("python", *packages)}
+    under = {"python": platform.python_version()} | {package: _version(package) for package in packages}
     digest = hashlib.blake2b(json.dumps(under).encode(), digest_size=10)
     for place in (CORE / name for name in places):
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:

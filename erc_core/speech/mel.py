@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from erc_core.speech.shards import Shard
 
 # what decides the spectrograms, beside audio.h5 and parameters; see shards
-CODE_FILES = ("speech/mel.py", "speech/samples.py", "store/ragged.py")
+CODE_FILES = ("speech/mel.py", "speech/samples.py", "store/checksums.py", "store/ragged.py")
 CODE = code_hash(*CODE_FILES, packages=("torch", "torchaudio"))
 BLOCK = 32  # utterances that a thread takes at a time
 

@@ -10,7 +10,6 @@ import json
 import shutil
 import socket
 import uuid
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,8 +24,13 @@ from erc_core.errors import ErcError
 from erc_core.params.training import ParallelParams
 from erc_core.run.atomic import write_json
 from erc_core.run.pools import map_ordered
+from erc_core.run.provenance import code_hash
 from erc_core.run.scratch import scratch_folder
+from erc_core.store.checksums import file_checksum, seal, unseal
 from erc_core.store.ragged import Attribute, RaggedWriter, merge_ragged
+
+# what decides how frames become a part, whatever makes them
+CODE = code_hash("speech/shards.py", "store/checksums.py", "store/ragged.py", packages=("numpy", "h5py"))
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class ShardedFeature:
         run.provenance.code_hash); `settings` are the parameters that decide the frames, JSON-ready.
         """
         self._layout: dict[str, Any] = {"dtype": np.dtype(dtype).name, "width": width}
-        key = _hash([code, dict(settings), self._layout])
+        key = _hash([code, CODE, dict(settings), self._layout])
         # absolute, as workers elsewhere have working folders of their own
         self.folder = scratch_folder("features").absolute() / f"{name}-{key}"
         self._parts: list[Path] = []
@@ -105,14 +109,14 @@ def make_part(shard: Shard, folder: Path, work: ShardWork, layout: Mapping[str, 
     name = f"{shard.number:06d}-{_hash([list(shard.ids), dict(shard.details), *map(_stamp, shard.inputs)])}"
     part, record = folder / f"{name}.h5", folder / f"{name}.json"
     with suppress(OSError, ValueError):  # not made yet, or damaged when a machine went down
-        earlier = json.loads(record.read_text(encoding="utf-8"))
-        if earlier["checksum"] == _checksum(part):
+        earlier = unseal(json.loads(record.read_text(encoding="utf-8")))
+        if earlier["part"] == file_checksum(part):
             return part.name, earlier["notes"]
     # names of their own: two machines may be at the same shard, if one of them was taken for dead
     fresh = folder / f"{name}.{uuid.uuid4().hex}.h5"
     with RaggedWriter(fresh, **layout, attributes={}) as writer:
         notes = work(shard, writer)
-    write_json(fresh.with_suffix(".json"), {"checksum": _checksum(fresh), "notes": notes})
+    write_json(fresh.with_suffix(".json"), seal({"part": file_checksum(fresh), "notes": notes}))
     fresh.replace(part)
     fresh.with_suffix(".json").replace(record)
     return part.name, notes
@@ -125,14 +129,6 @@ def _stamp(path: Path | None) -> list[Any]:
             status = path.stat()
             return [path.name, status.st_size, status.st_mtime_ns]
     return []
-
-
-def _checksum(path: Path) -> int:
-    checksum = 0
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            checksum = zlib.crc32(block, checksum)
-    return checksum
 
 
 def _hash(content: Any) -> str:

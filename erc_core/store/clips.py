@@ -6,8 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from erc_core.run.atomic import atomic_file
-from erc_core.store.tables import read_parquet
+from erc_core.store.tables import read_parquet, write_parquet
 
 
 class ClipStatus(StrEnum):
@@ -56,14 +55,13 @@ CLIPS_FILE = "clips.parquet"
 def write_clips(rows: Sequence[tuple[str, str, float, str]], folder: Path) -> pl.DataFrame:
     """Write folder/clips.parquet, and return it; rows are utterance_id, status, seconds, detail."""
     clips = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    with atomic_file(folder / CLIPS_FILE) as partial:
-        clips.write_parquet(partial)
+    write_parquet(clips, folder / CLIPS_FILE)
     return clips
 
 
 def read_clips(folder: Path) -> pl.DataFrame:
     """Read folder/clips.parquet."""
-    return read_parquet(folder / CLIPS_FILE, "resample")
+    return read_parquet(folder / CLIPS_FILE, "resample", SCHEMA)
 
 
 def count_statuses(clips: pl.DataFrame) -> dict[str, int]:

@@ -1,13 +1,17 @@
 """One HDF5 file for one kind of feature of a whole corpus: frames of all utterances end to end, and where each starts.
 
-    /frames   (total, D) or (total,)   the frames of all utterances, one after another, contiguous
-    /offsets  (n + 1,) int64           utterance i owns frames[offsets[i]:offsets[i + 1]]
-    /ids      (n,) UTF-8               utterance ids, in the order of utterances.parquet
+    /frames     (total, D) or (total,)   the frames of all utterances, one after another, contiguous
+    /offsets    (n + 1,) int64           utterance i owns frames[offsets[i]:offsets[i + 1]]
+    /ids        (n,) UTF-8               utterance ids, in the order of utterances.parquet
+    /checksums  (n, 16) uint8            XXH3-128 of each utterance's frames
 
 The layout reads three times as fast as one dataset per utterance, and as small as the numbers allow. Nothing in the file
-depends on the time, the machine or the path, so the same input gives the same bytes.
+depends on the time, the machine or the path, so the same input gives the same bytes. The attribute `checksum` covers all but the
+frames, and is verified when the file is opened; frames are verified whenever they are read. The attribute `params` says with
+which parameters the frames were made.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,14 +20,18 @@ from typing import Any, Self
 
 import h5py
 import numpy as np
+import xxhash
 from numpy.typing import DTypeLike, NDArray
 
-from erc_core.errors import ErcError
+from erc_core.errors import ErcError, damaged
 from erc_core.run.atomic import atomic_file, scratch_beside
 from erc_core.run.full_disk import telling_full_disk
+from erc_core.store.checksums import CHECKSUM, WRONG
 
 FORMAT = "erc-ragged"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+DATASETS = ("checksums", "frames", "ids", "offsets")
+PARAMS = "params"
 BLOCK_BYTES = 32 * 2**20
 OVERHEAD_BYTES = 2**15  # of HDF5 and of the attributes
 
@@ -49,6 +57,7 @@ class RaggedWriter:
         self.attributes: dict[str, Attribute] = dict(attributes)
         self._ids: list[str] = []
         self._lengths: list[int] = []
+        self._checksums: list[bytes] = []
         with telling_full_disk(path):
             self._spool_path = scratch_beside(path, "spool")
             self._partial_path = scratch_beside(path, "partial")
@@ -63,8 +72,10 @@ class RaggedWriter:
         """
         if frames.shape[1:] != self.trailing:
             raise ValueError(f"{utterance_id}: frames of shape {frames.shape} in a file of (length, *{self.trailing})")
+        content = np.ascontiguousarray(frames, dtype=self.dtype)
         with telling_full_disk(self.path):
-            self._spool.write(np.ascontiguousarray(frames, dtype=self.dtype).data)
+            self._spool.write(content.data)
+        self._checksums.append(xxhash.xxh3_128_digest(content.data))
         self._ids.append(utterance_id)
         self._lengths.append(len(frames))
 
@@ -75,12 +86,12 @@ class RaggedWriter:
             ErcError: The disk has no room for it.
         """
         lengths = np.array(self._lengths, dtype=np.int64)
+        checksums = np.frombuffer(b"".join(self._checksums), np.uint8).reshape(-1, 16)
+        layout = self.dtype, self.trailing, self.attributes
         with telling_full_disk(self.path):
             self._spool.close()
             _require_room(self.path, self._spool_path.stat().st_size, self._ids)
-            _lay_out(
-                self._partial_path, self.dtype, self.trailing, self.attributes, self._ids, lengths, self._copy_spool
-            )
+            _lay_out(self._partial_path, *layout, self._ids, lengths, checksums, self._copy_spool)
             self._partial_path.replace(self.path)
         self._spool_path.unlink()
 
@@ -121,27 +132,33 @@ class RaggedReader:
             raise ErcError(f"{path}: not found; `dvc repro` makes it") from None
         except OSError as error:
             reason = " ".join(str(error).split())
-            raise ErcError(f"{path}: damaged or not HDF5 ({reason}); delete it and run `dvc repro`") from None
+            raise damaged(path, f"damaged or not HDF5 ({reason})") from None
         try:
             self._read_index()
         except (KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
             self._file.close()
             reason = " ".join(str(error).split())
-            raise ErcError(
-                f"{path}: not a feature file of this project ({reason}); delete it and run `dvc repro`"
-            ) from None
+            raise damaged(path, f"damaged, or not a feature file of this project ({reason})") from None
 
     def _read_index(self) -> None:
+        for name in self._file.attrs:
+            if self._file.attrs.get_id(name).dtype.hasobject:
+                raise ValueError(f"attribute {name} is of variable length")
         attributes = self.attributes
         name, number = attributes.get("format"), attributes.get("format_version")
         if (name, number) != (FORMAT, FORMAT_VERSION):
             raise ValueError(f"format {name} version {number}, expected {FORMAT} version {FORMAT_VERSION}")
+        for name in DATASETS:
+            _require_inside(self._file, name, self.path.stat().st_size)
         self._frames: h5py.Dataset = self._file["frames"]
+        self.checksums: NDArray[np.uint8] = self._file["checksums"][:]
         self.offsets: NDArray[np.int64] = self._file["offsets"][:]
         self.ids: list[str] = [value.decode() for value in self._file["ids"][:]]
         edges = len(self.offsets) == len(self.ids) + 1 and (self.offsets[0], self.offsets[-1]) == (0, len(self._frames))
-        if not edges or (np.diff(self.offsets) < 0).any():
-            raise ValueError("offsets, ids and frames do not fit together")
+        if not edges or (np.diff(self.offsets) < 0).any() or self.checksums.shape != (len(self.ids), 16):
+            raise ValueError("offsets, ids, checksums and frames do not fit together")
+        if attributes.get(CHECKSUM) != _index_checksum(self._file):
+            raise ValueError(WRONG)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -186,22 +203,40 @@ class RaggedReader:
         """Return the frames of one utterance, (length, D) or (length,)."""
         if not 0 <= index < len(self.ids):
             raise IndexError(index)
-        frames: NDArray[Any] = self._frames[self.offsets[index] : self.offsets[index + 1]]
-        return frames
+        return self.read_range(index, index + 1)[0]
 
     def read_range(self, start: int, stop: int) -> list[NDArray[Any]]:
-        """Return the frames of utterances start to stop - 1, read in one go."""
+        """Return the frames of utterances start to stop - 1, read in one go.
+
+        Raises:
+            ErcError: They are damaged.
+        """
         if start == stop:
             return []
-        block = self._frames[self.offsets[start] : self.offsets[stop]]
+        block = self._read_block(start, stop)
         inner = self.offsets[start + 1 : stop] - self.offsets[start]
         return np.split(block, inner)
+
+    def _read_block(self, start: int, stop: int) -> NDArray[Any]:
+        try:
+            block: NDArray[Any] = self._frames[self.offsets[start] : self.offsets[stop]]
+        except OSError as error:
+            raise damaged(self.path, f"damaged ({' '.join(str(error).split())})") from None
+        self._verify(block, start, stop)
+        return block
+
+    def _verify(self, block: NDArray[Any], start: int, stop: int) -> None:
+        edges = (self.offsets[start : stop + 1] - self.offsets[start]).tolist()
+        content = [xxhash.xxh3_128_digest(block[edges[i] : edges[i + 1]].data) for i in range(stop - start)]
+        if b"".join(content) != self.checksums[start:stop].tobytes():
+            raise damaged(self.path, f"damaged ({WRONG})")
 
     def read_into(self, frames: NDArray[Any]) -> None:
         """Read all into frames, (total, D) or (total,), of the file's type and C-contiguous; cut them with `offsets`.
 
         Raises:
-            ValueError: It has another shape or type.
+            ErcError: They are damaged.
+            ValueError: `frames` has another shape or type.
         """
         if frames.shape != self._frames.shape or frames.dtype != self.dtype:
             raise ValueError(
@@ -209,13 +244,16 @@ class RaggedReader:
             )
         if len(frames):
             self._frames.read_direct(frames)
+        self._verify(frames, 0, len(self))
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """Yield all frames in blocks of some megabytes, for files larger than memory."""
-        step = _block_frames(self.dtype, self.trailing)
-        for start in range(0, self.frame_count, step):
-            block: NDArray[Any] = self._frames[start : start + step]
-            yield block
+        """Yield all frames in blocks of whole utterances and some megabytes, for files larger than memory.
+
+        Raises:
+            ErcError: They are damaged.
+        """
+        for start, stop in block_ranges(self.offsets, _block_frames(self.dtype, self.trailing)):
+            yield self._read_block(start, stop)
 
     def shards(self, size: int) -> Iterator[tuple[int, int]]:
         """Yield ranges of utterances of at most `size`, covering all."""
@@ -230,6 +268,28 @@ class RaggedReader:
         """
         if self.ids != list(ids):
             raise ErcError(f"{self.path}: its utterances are not those of {source}; run `dvc repro`")
+
+    def require_params(self, expected: Mapping[str, Mapping[str, Any]], source: str = "params.yaml") -> None:
+        """Refuse a file that was made with other parameters than those given, by section; others may be in the file.
+
+        Raises:
+            ErcError: Names the first that differs, with both values.
+        """
+        made = self.params
+        for section, values in expected.items():
+            of_file = made.get(section, {})
+            for key in [*values, *(name for name in of_file if name not in values)]:
+                if (of_file.get(key), key in of_file) != (values.get(key), key in values):
+                    raise ErcError(
+                        f"{self.path}: made with {section}.{key} = {of_file.get(key)!r}, but {source} says "
+                        f"{values.get(key)!r}; run `dvc repro`"
+                    )
+
+    @property
+    def params(self) -> dict[str, dict[str, Any]]:
+        """The parameters that the frames were made with, by section."""
+        params: dict[str, dict[str, Any]] = json.loads(self.attributes.get(PARAMS, "{}"))
+        return params
 
     def close(self) -> None:
         """Close the file."""
@@ -255,7 +315,7 @@ def merge_ragged(
     """
     expected, trailing = np.dtype(dtype), () if width is None else (width,)
     ids: list[str] = []
-    lengths = [np.zeros(0, np.int64)]
+    lengths, checksums = [np.zeros(0, np.int64)], [np.zeros((0, 16), np.uint8)]
     needed = 0
     for part in parts:
         with RaggedReader(part) as reader:
@@ -263,6 +323,7 @@ def merge_ragged(
                 raise ValueError(f"{part}: frames of {reader.dtype} {reader.trailing} among {expected} {trailing}")
             ids += reader.ids
             lengths.append(reader.lengths)
+            checksums.append(reader.checksums)
             needed += reader.nbytes
     _require_room(path, needed, ids)
 
@@ -275,7 +336,48 @@ def merge_ragged(
                     start += len(block)
 
     with atomic_file(path) as partial:
-        _lay_out(partial, expected, trailing, attributes, ids, np.concatenate(lengths), copy)
+        layout = expected, trailing, attributes
+        _lay_out(partial, *layout, ids, np.concatenate(lengths), np.concatenate(checksums), copy)
+
+
+def params_attribute(sections: Mapping[str, Any]) -> dict[str, Attribute]:
+    """Return the attribute that says which parameters, by section, decide the frames; those of speed alone are none."""
+    return {PARAMS: json.dumps(sections, sort_keys=True)}
+
+
+def block_ranges(offsets: NDArray[np.int64], frames: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of utterances that cover the (n + 1) offsets, each of at most so many frames or a single utterance."""
+    start, n = 0, len(offsets) - 1
+    while start < n:
+        stop = int(np.searchsorted(offsets, offsets[start] + frames, side="right")) - 1
+        stop = max(stop, start + 1)
+        yield start, stop
+        start = stop
+
+
+def _require_inside(file: h5py.File, name: str, size: int) -> None:
+    """Refuse data that is not in the file itself: behind a link, in another file, or promised without being there."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
+        raise TypeError(f"{name} is no dataset of this file")
+    properties = file[name].id.get_create_plist()
+    if properties.get_layout() != h5py.h5d.CONTIGUOUS or properties.get_external_count():
+        raise ValueError(f"{name} is not stored in one piece in this file")
+    if file[name].nbytes > size:
+        raise ValueError(f"{name} is larger than the file")
+    if file[name].dtype.hasobject:
+        raise ValueError(f"{name} is of variable length")
+
+
+def _index_checksum(file: h5py.File) -> str:
+    """Return the checksum of all that is in the file but frames: they have one each, which are among it."""
+    content = xxhash.xxh3_128(f"{file['frames'].dtype.str} {file['frames'].shape}".encode())
+    values = {name: file.attrs[name] for name in sorted(file.attrs) if name != CHECKSUM}
+    values |= {name: file[name][:] for name in DATASETS if name != "frames"}
+    for name, value in values.items():
+        array = np.asarray(value)
+        content.update(f" {name} {array.dtype.str} {array.shape} ".encode())
+        content.update(array.tobytes())
+    return content.hexdigest()
 
 
 def _block_frames(dtype: np.dtype[Any], trailing: tuple[int, ...]) -> int:
@@ -283,7 +385,7 @@ def _block_frames(dtype: np.dtype[Any], trailing: tuple[int, ...]) -> int:
 
 
 def _require_room(path: Path, frames: int, ids: Sequence[str]) -> None:
-    index = len(ids) * (8 + max((len(utterance_id.encode()) for utterance_id in ids), default=0))
+    index = len(ids) * (8 + 16 + max((len(utterance_id.encode()) for utterance_id in ids), default=0))
     needed = frames + index + OVERHEAD_BYTES
     # HDF5 ends the whole process where the disk fills up under it: better to know before
     free = shutil.disk_usage(path.parent).free
@@ -300,6 +402,7 @@ def _lay_out(
     attributes: Mapping[str, Attribute],
     ids: Sequence[str],
     lengths: NDArray[np.int64],
+    checksums: NDArray[np.uint8],
     copy_frames: Callable[[h5py.Dataset], None],
 ) -> None:
     """Write a whole file under a temporary name, and check it."""
@@ -311,7 +414,9 @@ def _lay_out(
             file.attrs[name] = _fixed_length(value) if isinstance(value, str) else value
         file.create_dataset("offsets", data=offsets)
         file.create_dataset("ids", data=np.array(encoded, dtype=id_type))
+        file.create_dataset("checksums", data=checksums)
         copy_frames(file.create_dataset("frames", shape=(int(offsets[-1]), *trailing), dtype=dtype))
+        file.attrs[CHECKSUM] = _fixed_length(_index_checksum(file))
     with RaggedReader(path) as written:
         if written.ids != list(ids) or written.frame_count != offsets[-1]:
             raise OSError(f"{path}: what was written does not read back; is the disk full?")

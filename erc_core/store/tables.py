@@ -10,27 +10,62 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import polars as pl
+import xxhash
 
+from erc_core import errors
 from erc_core.errors import ErcError
 from erc_core.run.atomic import atomic_file
+from erc_core.store.checksums import CHECKSUM, WRONG
 
 # What a spreadsheet takes for the beginning of a formula, its wide forms included, or what would be taken for a guarded one
 _FORMULA = r"^'*[=+\-@\t\r\n＝＋－＠]"
 
+# The checksum of a Parquet file is a text of 32 digits among its metadata, zeros while the bytes are counted. It is found without
+# parsing the file, as polars may panic over damaged metadata: the key, and in Thrift's compact encoding "text of length 32".
+NO_CHECKSUM = "0" * 32
+MARK = CHECKSUM.encode() + b"\x18\x20"
 
-def read_parquet(path: Path, stage: str) -> pl.DataFrame:
+
+def write_parquet(table: pl.DataFrame, path: Path) -> None:
+    """Write a table, whole or not at all, with its checksum."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, metadata={CHECKSUM: NO_CHECKSUM})
+    before, _, after = _around_checksum(buffer.getvalue())
+    with atomic_file(path) as partial:
+        partial.write_bytes(before + _checksum(before, after) + after)
+
+
+def read_parquet(path: Path, stage: str, schema: pl.Schema | None = None) -> pl.DataFrame:
     """Read a table that a stage made.
 
     Raises:
-        ErcError: The file is missing or damaged; the message names the stage that makes it.
+        ErcError: The file is missing or damaged, or has other columns than the schema; the message names the stage that
+            makes it.
     """
     try:
-        return pl.read_parquet(path)
+        content = path.read_bytes()
+        before, checksum, after = _around_checksum(content)
+        if checksum != _checksum(before, after):
+            raise damaged(path, f"damaged ({WRONG})", stage)
+        table = pl.read_parquet(io.BytesIO(content))
     except FileNotFoundError:
         raise ErcError(f"{path}: not found; the stage {stage} makes it: run `dvc repro`") from None
-    except pl.exceptions.PolarsError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ErcError(f"{path}: damaged ({reason}); delete it and run `dvc repro`") from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise damaged(path, f"damaged ({' '.join(str(error).split())[:200]})", stage) from None
+    if schema is not None and table.schema != schema:
+        wrong = [name for name in schema if table.schema.get(name) != schema[name]] or ["one too many"]
+        raise damaged(path, f"has not the columns expected ({wrong[0]})", stage)
+    return table
+
+
+def _around_checksum(content: bytes) -> tuple[bytes, bytes, bytes]:
+    place = content.rfind(MARK) + len(MARK)
+    end = place + len(NO_CHECKSUM)
+    return content[:place], content[place:end], content[end:]
+
+
+def _checksum(before: bytes, after: bytes) -> bytes:
+    return xxhash.xxh3_128_hexdigest(before + NO_CHECKSUM.encode() + after).encode()
 
 
 def read_csv(path: Path, columns: pl.Schema, may_be_empty: AbstractSet[str], stage: str) -> pl.DataFrame:
@@ -74,4 +109,4 @@ def write_csv(table: pl.DataFrame, path: Path) -> None:
 
 def damaged(path: Path, problem: str, stage: str) -> ErcError:
     """Return the error of a file that does not hold what its stage writes."""
-    return ErcError(f"{path}: {problem}; make it again with `dvc repro --force {stage}`")
+    return errors.damaged(path, f"{problem}; the stage {stage} makes it")

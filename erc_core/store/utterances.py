@@ -5,8 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from erc_core.errors import ErcError
-from erc_core.run.atomic import atomic_file
-from erc_core.store.tables import read_parquet
+from erc_core.store.tables import read_parquet, write_parquet
 
 # Lies in the raw folder of a corpus that no person spoke, whatever the corpus is called: its scores say nothing about people
 SYNTHETIC_FILE = "SYNTHETIC"
@@ -55,8 +54,7 @@ def check_utterances(utterances: pl.DataFrame, source: str) -> pl.DataFrame:
 
 def write_utterances(utterances: pl.DataFrame, folder: Path) -> None:
     """Write the table to folder/utterances.parquet."""
-    with atomic_file(folder / UTTERANCES_FILE) as partial:
-        utterances.write_parquet(partial)
+    write_parquet(utterances, folder / UTTERANCES_FILE)
 
 
 def read_utterances(folder: Path) -> pl.DataFrame:
@@ -65,7 +63,7 @@ def read_utterances(folder: Path) -> pl.DataFrame:
     Raises:
         ErcError: The file is missing or damaged.
     """
-    return read_parquet(folder / UTTERANCES_FILE, "ingest")
+    return read_parquet(folder / UTTERANCES_FILE, "ingest", SCHEMA)
 
 
 def labels_of(utterances: pl.DataFrame) -> list[str]:

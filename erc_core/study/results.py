@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
-from pydantic import Field
 
-from erc_core.errors import ErcError
-from erc_core.run.atomic import atomic_file
 from erc_core.store.records import Record
+from erc_core.store.tables import read_parquet, write_parquet
 from erc_core.training.record import StoppedBy
 
 RESULTS_FILE = "results.json"
@@ -67,7 +65,6 @@ class VariantResults(Record):
     versions: dict[str, str]
     splits: dict[str, int]
     points: list[PointResults]
-    differences: list[str] = Field(default=[])  # of a peer: what differs from its authors' code
 
 
 def study_folder(dataset: str, variant: str) -> Path:
@@ -78,8 +75,7 @@ def study_folder(dataset: str, variant: str) -> Path:
 def write_results(results: VariantResults, predictions: pl.DataFrame) -> None:
     """Write a variant's results, and its predictions: point, seed, utterance_id, dialogue_id, emotion, p_<label> of each label."""
     folder = study_folder(results.dataset, results.variant)
-    with atomic_file(folder / PREDICTIONS_FILE) as partial:
-        predictions.write_parquet(partial)
+    write_parquet(predictions, folder / PREDICTIONS_FILE)
     results.write_json(folder / RESULTS_FILE)
 
 
@@ -99,9 +95,4 @@ def read_predictions(dataset: str, variant: str) -> pl.DataFrame:
     Raises:
         ErcError: The file is missing or damaged.
     """
-    path = study_folder(dataset, variant) / PREDICTIONS_FILE
-    try:
-        return pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise ErcError(f"{path}: missing or damaged ({reason}); make it again with `dvc repro --force study`") from None
+    return read_parquet(study_folder(dataset, variant) / PREDICTIONS_FILE, "study")

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, PreTrainedModel, RobertaConfig, RobertaModel
 
-from erc_core.errors import ErcError
+from erc_core.errors import ErcError, damaged
 from erc_core.params.backbones import PretrainedTextEncoder, TextEncoderFromConfig, TextEncoderParams
 from erc_core.run.atomic import write_json
 from erc_core.run.hub import loading_pretrained, require_weights
+from erc_core.store.checksums import seal_folder, verify_folder
 
 POSITION_SHARE = 0.1  # of a random encoder: the size of a position's embedding beside a word's
 MAX_POSITIONS = 514  # RoBERTa's 512 tokens, and two positions that its padding uses
@@ -73,24 +74,30 @@ def make_text_encoder(params: TextEncoderParams, key: str, vocab_size: int) -> P
 
 
 def save_text_encoder(model: PreTrainedModel, folder: Path) -> None:
-    """Write an encoder's folder, without the version of transformers: stages that read it would run again for nothing."""
+    """Write an encoder's folder with its checksums.
+
+    The version of transformers is left out: stages that read the folder would run again for nothing.
+    """
     model.save_pretrained(folder)
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     del config["transformers_version"]
     write_json(path, config)
+    seal_folder(folder)
 
 
 def load_text_encoder(folder: Path) -> PreTrainedModel:
-    """Read an encoder's folder; ErcError where the folder holds none, or a damaged one."""
+    """Read an encoder that save_text_encoder wrote; ErcError where the folder holds none, or a damaged one."""
     if not (folder / "config.json").is_file():
         raise ErcError(f"{folder}: holds no encoder; the stage embed makes it: run `dvc repro`")
     try:
         # without the pooling layer, which was not saved: making one would use up random numbers, and warn
-        return RobertaModel.from_pretrained(str(folder), add_pooling_layer=False)
+        model = RobertaModel.from_pretrained(str(folder), add_pooling_layer=False, local_files_only=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ErcError(f"{folder}: damaged ({reason}); delete it and run `dvc repro`") from None
+        raise damaged(folder, f"damaged ({reason})") from None
+    verify_folder(folder)
+    return model
 
 
 def _pretrained(params: PretrainedTextEncoder, key: str) -> PreTrainedModel:

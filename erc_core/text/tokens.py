@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from erc_core.errors import ErcError
+from erc_core.errors import ErcError, damaged
 from erc_core.params.backbones import PretrainedTextEncoder, TextEncoderParams
 from erc_core.run.atomic import atomic_file
 from erc_core.run.hub import loading_pretrained
+from erc_core.store.checksums import seal_folder, verify_folder
 
 TOKENIZER_FILE = "tokenizer.json"
 SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]  # RoBERTa's, with its ids
@@ -77,9 +78,10 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> lis
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write folder/tokenizer.json."""
+    """Write folder/tokenizer.json, and folder/checksums.json."""
     with atomic_file(folder / TOKENIZER_FILE) as partial:
         tokenizer.save(str(partial))
+    seal_folder(folder)
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -88,6 +90,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     if not path.is_file():
         raise ErcError(f"{path}: not found; the stage tokenize makes it: run `dvc repro`")
     try:
-        return Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing more exact
-        raise ErcError(f"{path}: damaged ({error}); delete it and run `dvc repro`") from None
+        raise damaged(path, f"damaged ({error})") from None
+    verify_folder(folder)
+    return tokenizer

@@ -7,10 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import xxhash
 
 from erc_core.run.atomic import atomic_file
 from erc_core.run.scratch import scratch_folder
+from erc_core.store.checksums import WRONG, file_checksum
+
+CHECKSUM_BYTES = 16
 
 
 def run_key(inputs: Iterable[Path], settings: dict[str, Any]) -> str:
@@ -45,18 +50,25 @@ class Checkpoint:
         self.path = self.folder / "checkpoint.pt"
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the checkpoint."""
+        """Replace the checkpoint; the last 16 bytes of the file are the checksum of the others."""
         with atomic_file(self.path) as partial:
             torch.save(state, partial)
+            checksum = bytes.fromhex(file_checksum(partial))
+            with partial.open("ab") as file:
+                file.write(checksum)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the state to continue from; None where there is none, or it is damaged."""
+        """Return the state to continue from; None where there is none, or it is damaged, and then it is removed."""
         if not self.path.exists():
             return None
         try:
+            content = np.memmap(self.path, np.uint8, "r")
+            if xxhash.xxh3_128_digest(content[:-CHECKSUM_BYTES].data) != content[-CHECKSUM_BYTES:].tobytes():
+                raise ValueError(WRONG)  # noqa: TRY301 - told below, as any other damage
             state: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
         except Exception as error:
-            print(f"{self.path}: damaged ({type(error).__name__}); training starts anew")
+            print(f"{self.path}: damaged ({' '.join(str(error).split())[:200]}); training starts anew", flush=True)
+            self.remove()
             return None
         return state
 

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from erc_core.evaluation.facts import gather_facts, weights_in_words
+from erc_core.store.checksums import seal
 from erc_core.store.clips import write_clips
 from erc_core.store.ragged import RaggedWriter
 from erc_core.store.utterances import SCHEMA, write_utterances
@@ -39,7 +40,7 @@ def test_facts_count_the_corpus_and_have_the_checksums_of_the_files(tmp_path, mo
         for name in "abcde":
             writer.append(name, np.array([1], dtype=np.int32))
     record = {"ingest": {"format": "table"}, "synthetic": True, "clips": "raw", "facts": {"rows": 5}, "issues": []}
-    (folder / "ingest.json").write_text(json.dumps(record))
+    (folder / "ingest.json").write_text(json.dumps(seal(record)))
     (folder / "model").mkdir()
     (folder / "model/model.safetensors").write_bytes(b"weights")
     reports.mkdir(parents=True)

@@ -4,6 +4,7 @@ import pytest
 
 from erc_core.errors import ErcError
 from erc_core.evaluation.records import Metrics, RunFacts
+from erc_core.store.checksums import seal
 
 METRICS = Metrics(
     acc=0.5, acc_high=0.6, acc_low=0.4, macro_f1=0.3, macro_f1_high=None, macro_f1_low=None, n=12, wf1=0.45, wf1_high=0.5,
@@ -31,7 +32,7 @@ def test_metrics_are_read_as_they_were_written_and_scores_have_their_interval(tm
 def test_facts_are_read_as_they_were_written(tmp_path):
     facts = RunFacts.model_validate(FACTS)
     facts.write(tmp_path)
-    assert json.loads((tmp_path / "data/results/mine.json").read_text()) == FACTS
+    assert json.loads((tmp_path / "data/results/mine.json").read_text()) == seal(FACTS)
     assert RunFacts.read("mine", tmp_path) == facts
 
 
@@ -48,6 +49,8 @@ def test_facts_that_are_not_whole_are_refused(tmp_path, change, message):
     path = tmp_path / "data/results/mine.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(FACTS | change))
-    with pytest.raises(ErcError, match=r"mine\.json: damaged .*dvc repro --force evaluate") as raised:
+    with pytest.raises(
+        ErcError, match=r"mine\.json: damaged .*; the stage evaluate makes it; run `python -m"
+    ) as raised:
         RunFacts.read("mine", tmp_path)
     assert message in str(raised.value)

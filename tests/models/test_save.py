@@ -93,7 +93,7 @@ def test_a_model_read_back_gives_identical_logits(
 
 
 def test_the_folder_has_weights_and_json_and_no_pickle(saved: Path):
-    assert {file.name for file in saved.rglob("*")} == {"model.safetensors", "config.json"}
+    assert {file.name for file in saved.rglob("*")} == {"model.safetensors", "config.json", "checksums.json"}
     for file in saved.iterdir():
         start = file.read_bytes()[:16]
         # neither a pickle (protocol 2 and later begin with 0x80) nor the zip that torch.save writes
@@ -131,6 +131,7 @@ def test_extras_are_copied_and_empty_ones_left_out(saved: Path, tmp_path: Path):
     assert {str(path.relative_to(saved)) for path in saved.rglob("*")} == {
         "model.safetensors",
         "config.json",
+        "checksums.json",
         "tokenizer",
         "tokenizer/tokenizer.json",
     }
@@ -287,9 +288,9 @@ def test_a_damaged_folder_is_one_clear_error(saved: Path, damage: Callable[[Path
         load_model(saved)
     message = str(caught.value)
     assert message.startswith(f"{saved}: not a model of this project, or damaged (")
-    assert message.endswith("; run `dvc repro`")
+    assert message.endswith(f"; run `python -m erc_core.run.mend {saved}`, then `dvc repro`")
     assert "\n" not in message
-    assert len(message) < 400 + len(str(saved))
+    assert len(message) < 450 + 2 * len(str(saved))
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
@@ -303,3 +304,31 @@ def test_a_missing_file_is_named(saved: Path, name: str):
 def test_a_missing_folder_is_named(tmp_path: Path):
     with pytest.raises(ErcError, match="not found; the stage train makes it: run `dvc repro`"):
         load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda model: model["bert"].update(num_hidden_layers=10**9), "num_hidden_layers = 1000000000: allowed is"),
+        (lambda model: model["bert"].update(intermediate_size=10**12), "size mismatch"),
+        (lambda model: model["vit"]["sizes"].update(depth=10**9), "depth = 1000000000: allowed is 1 to 200"),
+        (lambda model: model.update(vit={"timm": "hf-hub:timm/vit_tiny"}), "no architecture that timm can make"),
+        (
+            lambda model: model.update(vit={"timm": "vit_tiny_patch16_224", "args": {"checkpoint_path": "x.pt"}}),
+            "no architecture that timm can make",
+        ),
+    ],
+)
+def test_a_configuration_asks_for_no_more_than_its_weights_and_no_network(saved: Path, change: Callable, told: str):
+    edit_config(saved, lambda content: change(content["model"]))
+    with pytest.raises(ErcError, match=told):
+        load_model(saved)
+
+
+def test_a_flipped_bit_in_the_weights_is_told(saved: Path):
+    file = saved / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-4] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ErcError, match=r"model\.safetensors: damaged \(its checksum"):
+        load_model(saved)

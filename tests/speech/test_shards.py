@@ -164,6 +164,14 @@ def test_a_damaged_part_is_made_again(tmp_path, shards, suffix, damage):
     assert made == [1, 3, 4]
 
 
+def test_notes_whose_numbers_changed_are_made_again(tmp_path, shards):
+    interrupt(shards, tmp_path / "x.h5")
+    (part,) = (tmp_path / "scratch").rglob("000001-*.json")
+    record = json.loads(part.read_text())
+    part.write_text(json.dumps(record | {"notes": "others"}))
+    assert run(shards, tmp_path / "x.h5")[1] == [1, 3, 4]
+
+
 def test_notes_are_the_same_when_they_are_read_back(tmp_path, shards):
     def numbers(shard: Shard, writer: RaggedWriter, log: Path) -> list[float]:
         return [0.1 + shard.number, 1 / 3]

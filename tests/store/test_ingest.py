@@ -20,7 +20,7 @@ def test_what_is_written_is_read(tmp_path):
     RECORD.write(tmp_path)
     assert IngestRecord.read(tmp_path) == RECORD
     content = json.loads((tmp_path / "ingest.json").read_text(encoding="utf-8"))
-    assert list(content) == ["ingest", "synthetic", "clips", "facts", "issues"]
+    assert list(content) == ["ingest", "synthetic", "clips", "facts", "issues", "checksum"]
     assert content["ingest"] == {
         "format": "table", "raw_dir": None, "dev_share": 0.1, "columns": {"text": "sentence"}
     }  # fmt: skip
@@ -42,7 +42,10 @@ def test_what_is_written_is_read(tmp_path):
 def test_anything_else_is_damage_with_its_place(tmp_path, change, place):
     path = tmp_path / "ingest.json"
     path.write_text(json.dumps(RECORD.model_dump(mode="json") | change), encoding="utf-8")
-    with pytest.raises(ErcError, match=rf"ingest\.json: damaged \({place}.*dvc repro --force ingest"):
+    with pytest.raises(
+        ErcError,
+        match=rf"ingest\.json: damaged \({place}.*the stage ingest makes it; run `python -m erc_core\.run\.mend ",
+    ):
         IngestRecord.read(tmp_path)
 
 

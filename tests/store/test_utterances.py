@@ -102,7 +102,9 @@ def test_a_damaged_table_is_told_wherever_it_is_cut(tmp_path):
     content = path.read_bytes()
     for length in (*range(0, len(content), 97), len(content) - 1):
         path.write_bytes(content[:length])
-        with pytest.raises(ErcError, match=r"utterances\.parquet: damaged .*; delete it and run `dvc repro`") as caught:
+        with pytest.raises(
+            ErcError, match=r"utterances\.parquet: damaged .*; run `python -m erc_core\.run\.mend .*`, then `dvc repro`"
+        ) as caught:
             read_utterances(tmp_path)
         assert "\n" not in str(caught.value)
 

@@ -170,7 +170,7 @@ def test_a_saved_encoder_that_is_missing_or_damaged_is_told(tmp_path, encoder):
         load_text_encoder(tmp_path / "none")
     save_text_encoder(encoder.model, tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"x" * 50)
-    with pytest.raises(ErcError, match=r"damaged .*run `dvc repro`") as caught:
+    with pytest.raises(ErcError, match=r"damaged .*run `python -m erc_core\.run\.mend .*`, then `dvc repro`") as caught:
         load_text_encoder(tmp_path)
     assert "\n" not in str(caught.value)
     (tmp_path / "model.safetensors").unlink()

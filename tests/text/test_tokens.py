@@ -133,7 +133,9 @@ def test_a_saved_tokenizer_that_is_missing_or_damaged_is_told(tmp_path):
         load_tokenizer(tmp_path)
     for content in ("{}", "", "{"):
         (tmp_path / TOKENIZER_FILE).write_text(content)
-        with pytest.raises(ErcError, match=r"tokenizer\.json: damaged .*run `dvc repro`"):
+        with pytest.raises(
+            ErcError, match=r"tokenizer\.json: damaged .*run `python -m erc_core\.run\.mend .*`, then `dvc repro`"
+        ):
             load_tokenizer(tmp_path)
 
 

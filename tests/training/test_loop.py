@@ -86,6 +86,27 @@ def test_a_run_that_is_taken_up_finished_keeps_its_seconds(corpus, make_params):
     assert again.stopped_by == first.stopped_by == "epochs"
 
 
+def test_no_damage_to_a_checkpoint_reaches_the_model(tmp_path, capsys):
+    checkpoint = Checkpoint("flipped")
+    checkpoint.save({"model": {"w": torch.arange(20.0)}, "history": [1, 2]})
+    content = checkpoint.path.read_bytes()
+    assert torch.equal(checkpoint.load(CPU)["model"]["w"], torch.arange(20.0))
+    damages = [content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :] for place in range(len(content))]
+    damages += [content[:end] for end in range(0, len(content), 7)]
+    for damage in damages:
+        checkpoint.path.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.path.write_bytes(damage)
+        assert checkpoint.load(CPU) is None
+        assert not checkpoint.path.exists()
+        told = capsys.readouterr().out
+        assert told.startswith(f"{checkpoint.path}: damaged (")
+        assert told.endswith("); training starts anew\n")
+        assert told.count("\n") == 1
+        assert checkpoint.load(CPU) is None
+    checkpoint.save({"history": [1]})
+    assert checkpoint.load(CPU) == {"history": [1]}
+
+
 def test_the_run_key_changes_with_inputs_and_settings(tmp_path):
     file = tmp_path / "features"
     file.write_bytes(b"one")

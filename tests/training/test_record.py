@@ -62,7 +62,7 @@ def test_a_damaged_history_is_one_clear_error(tmp_path, content, problem):
     (tmp_path / "history.csv").write_text(content)
     with pytest.raises(ErcError, match=re.escape(f"{tmp_path / 'history.csv'}: {problem}")) as caught:
         read_history(tmp_path)
-    assert str(caught.value).endswith("; make it again with `dvc repro --force train`")
+    assert "; the stage train makes it; run `python -m erc_core.run.mend" in str(caught.value)
 
 
 def test_an_epoch_that_diverged_has_cells_without_a_value(tmp_path):

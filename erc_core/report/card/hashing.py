@@ -2,12 +2,10 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from erc_core.store.ragged import BLOCK_BYTES, RaggedReader
+from erc_core.store.ragged import BLOCK_BYTES, RaggedReader, block_ranges
 
 DIGEST_BYTES = 16  # two of a million utterances are alike by chance with a probability of 1e-27
 
@@ -31,16 +29,6 @@ def audio_hashes(audio: RaggedReader, block_bytes: int = BLOCK_BYTES) -> list[st
         for start, stop in block_ranges(audio.offsets, per_block)
         for samples in audio.read_range(start, stop)
     ]
-
-
-def block_ranges(offsets: NDArray[np.int64], frames: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of utterances that cover the (n + 1) offsets, each of at most so many frames or a single utterance."""
-    start, n = 0, len(offsets) - 1
-    while start < n:
-        stop = int(np.searchsorted(offsets, offsets[start] + frames, side="right")) - 1
-        stop = max(stop, start + 1)
-        yield start, stop
-        start = stop
 
 
 def _digest(content: bytes | memoryview) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from erc_core.evaluation.facts import sha256
 from erc_core.evaluation.records import (
     PER_CLASS_FILE,
     PREDICTIONS_FILE,
@@ -66,6 +67,9 @@ def load_content(dataset: str, root: Path = Path()) -> DatasetContent:
     supports = Counter(predictions["emotion"])
     if per_class["support"].to_list() != [supports[label] for label in labels]:
         raise damaged(folder / PER_CLASS_FILE, "has not the supports that predictions.csv has", STAGE)
+    for name, checksum in facts.files.items():
+        if (folder / name).is_file() and sha256(folder / name) != checksum:
+            raise damaged(folder / name, f"is not the file that {facts_file} was made with", STAGE)
     if training.best_epoch not in history["epoch"]:
         raise damaged(folder / HISTORY_FILE, f"lacks epoch {training.best_epoch}, the chosen one", "train")
     return DatasetContent(dataset, metrics, per_class, predictions, training, history, facts, Card.read(dataset, root))

@@ -9,6 +9,7 @@ import pytest
 
 from erc_core.params.load import load_params
 from erc_core.params.schema import Params
+from erc_core.store.checksums import seal
 from erc_core.store.clips import write_clips
 from erc_core.store.ragged import RaggedWriter
 from erc_core.store.utterances import SCHEMA, write_utterances
@@ -76,7 +77,7 @@ class MadeUpCorpus:
             "synthetic": self.synthetic,
             "issues": [asdict(issue) for issue in self.issues],
         }
-        (self.folder / "ingest.json").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+        (self.folder / "ingest.json").write_text(json.dumps(seal(record), ensure_ascii=False), encoding="utf-8")
 
     def card(self) -> str:
         """Run the stage and return data.md."""

@@ -55,7 +55,8 @@ def test_a_damaged_file_is_named_in_one_line(project, name, damage):
         load_content("demo", project)
     message = str(raised.value)
     assert message.startswith(f"{project / name}: ")
-    assert message.endswith(f"; make it again with `dvc repro --force {FILES[name]}`")
+    remedy = f"run `python -m erc_core.run.mend {project / name}`, then `dvc repro`"
+    assert message.endswith(f"; the stage {FILES[name]} makes it; {remedy}")
     assert "\n" not in message
 
 

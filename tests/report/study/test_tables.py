@@ -12,6 +12,8 @@ from sklearn.metrics import accuracy_score, f1_score
 from erc_core.errors import ErcError
 from erc_core.params.training import EvaluateParams
 from erc_core.report.study.tables import StudySource, make_tables
+from erc_core.store.checksums import seal, unseal
+from erc_core.store.tables import write_parquet
 from erc_core.study.results import read_predictions, read_results
 
 pytestmark = pytest.mark.slow
@@ -46,7 +48,7 @@ def tables(project, monkeypatch):
 
 def change(root, variant, dataset="demo", **facts):
     path = root / "data/study" / dataset / variant / "results.json"
-    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | facts), encoding="utf-8")
+    path.write_text(json.dumps(seal(unseal(json.loads(path.read_text("utf-8"))) | facts)), encoding="utf-8")
 
 
 def rows_of(table):
@@ -199,14 +201,13 @@ def test_other_utterances_are_not_mixed_either(tables, tmp_path):
     write_study(tmp_path, study, n_dialogues=5)
     path = tmp_path / "data/study/demo/without_icl/predictions.parquet"
     renamed = pl.read_parquet(path).with_columns(utterance_id=pl.col("utterance_id") + "x")
-    renamed.write_parquet(path)
+    write_parquet(renamed, path)
     rows = rows_of(tables(study, root=tmp_path)["ablation"])
     assert "other test utterances" in rows["", "w/o ICL"].missing
     assert rows["", "w/o v_j"].differences
 
-    renamed.filter((pl.col("seed") < 2) | (pl.col("utterance_id") != "test/dia0_utt0x")).with_columns(
-        utterance_id=pl.col("utterance_id").str.strip_suffix("x")
-    ).write_parquet(path)
+    lacking = renamed.filter((pl.col("seed") < 2) | (pl.col("utterance_id") != "test/dia0_utt0x"))
+    write_parquet(lacking.with_columns(utterance_id=pl.col("utterance_id").str.strip_suffix("x")), path)
     with pytest.raises(ErcError, match="'without_icl': its predictions lack utterances of a seed"):
         tables(study, root=tmp_path)
 
