@@ -40,7 +40,7 @@ def test_names_of_columns_and_cells_come_back_whatever_they_are(tmp_path_factory
 
 def test_a_file_of_bytes_that_are_no_text_is_damaged(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"a,b\n\xff\xfe,1\n")
-    with pytest.raises(ErcError, match=r"a\.csv: is not the CSV file expected: .*dvc repro --force evaluate"):
+    with pytest.raises(ErcError, match=r"a\.csv: is not the CSV file expected: .*erc_core.run.mend .*dvc repro"):
         read_csv(tmp_path / "a.csv", pl.Schema({"a": pl.String()}), set(), "evaluate")
 
 
