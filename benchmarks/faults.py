@@ -31,7 +31,6 @@ from benchmarks.injection.zygote import Zygote
 NAME = "faults"
 PACKAGES = ("av", "dvc", "h5py", "numpy", "polars", "pydantic", "ruamel.yaml", "soundfile", "torch", "transformers")
 KILLS_OF_DVC = 10  # in one chain of runs
-SHOWN = 20  # failures of a group that are printed
 
 
 @dataclass(frozen=True)
@@ -101,10 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if set(names) & DVC_GROUPS.keys():
             done += run_dvc(Path(scratch), names, options)
     rows = [row(name, [one for one in done if one.group == name]) for name in names]
+    print()
     print_table(pl.DataFrame([{k: v for k, v in r.items() if k != "failures"} for r in rows]))
-    for r in rows:
-        for failure in r["failures"][:SHOWN]:
-            print(f"{r['group']} {failure['number']}: {failure['name']}\n    {failure['ending']}: {failure['wrong']}")
     by_name = {r["group"]: r for r in rows}
     finish(
         NAME,
@@ -201,7 +198,8 @@ class Workshop:
         """Do one case; what is drawn depends on the seed, the group and the number alone."""
         group = GROUPS[name]
         cases = group.one(self.project(group.project), random.Random(f"{seed}/{name}/{number}"), number)
-        print("".join("." if case.passed else "F" for case in cases), end="", flush=True)
+        for case in cases:
+            show(name, number, case)
         return [Done(name, number, case) for case in cases]
 
     def project(self, kind: str) -> Project:
@@ -243,15 +241,21 @@ def run_dvc(scratch: Path, names: Sequence[str], options: argparse.Namespace) ->
             case = project.finish(f"`dvc repro` killed {len(kills)} times, then run to its end")
             done += [Done(name, number + kill, case) for kill in range(len(kills))]
             number += max(1, len(kills))
-            print("." if case.passed else "F", end="", flush=True)
+            show(name, number, case)
         name = "remedies"
         if name in names:
             project.finish("as it was built")
             for number in numbers(DVC_GROUPS[name], options):
                 case = project.damage_and_mend(random.Random(f"{options.seed}/{name}/{number}"), number)
                 done.append(Done(name, number, case))
-                print("." if case.passed else "F", end="", flush=True)
+                show(name, number, case)
     return done
+
+
+def show(name: str, number: int, case: Case) -> None:
+    """Print a dot, or what is wrong, as soon as it is known."""
+    failed = f"\n{name} {number}: {case.name}\n    {case.ending}: {case.wrong}\n"
+    print("." if case.passed else failed, end="", flush=True)
 
 
 def row(name: str, done: Sequence[Done]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,8 @@ def remove(path: Path) -> None:
 def _checksum(path: Path) -> str:
     content = path.read_bytes()
     if path.suffix == ".json":
-        content = json.dumps(_timeless(json.loads(content)), sort_keys=True).encode()
+        with suppress(ValueError):  # damaged: it counts as it is
+            content = json.dumps(_timeless(json.loads(content)), sort_keys=True).encode()
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
