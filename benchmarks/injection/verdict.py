@@ -9,8 +9,7 @@ from benchmarks.injection.inside import OUTSIDE
 from benchmarks.injection.zygote import Outcome
 
 TRACEBACK = "Traceback (most recent call last)"
-# progress bars, and warnings of libraries, which say where they come from on a line of their own
-PROGRESS = re.compile(r"\d+%\|.*\||\d+(it|\S+) \[\d\d:\d\d")
+PROGRESS = re.compile(r"[^\r\n]*?\d+%\|[^|]*\|[^]]*\]")  # a bar; a message may stand behind one that was not finished
 LONGEST_MESSAGE = 3  # lines, where one mistake was made
 LONGEST_LINE = 1000
 
@@ -32,8 +31,8 @@ class Case:
 
 def message_of(outcome: Outcome) -> list[str]:
     """Return the lines of standard error that are neither empty nor progress."""
-    lines = re.split(r"[\r\n]+", outcome.errors)
-    return [line for line in lines if line.strip() and not PROGRESS.search(line)]
+    lines = re.split(r"[\r\n]+", PROGRESS.sub("", outcome.errors))
+    return [line for line in lines if line.strip()]
 
 
 def harm(outcome: Outcome, *, mistakes: int = 1) -> tuple[str, str]:
