@@ -6,15 +6,15 @@ from benchmarks.faults import GROUPS
 
 SEED = "0"
 NUMBERS = {
-    "kills": range(4),
-    "ctrl-c": range(2),
+    "kills": range(3),
+    "ctrl-c": range(1),
     "full disks": range(2),
     "twice at once": range(1),
-    "damaged files": range(5),
-    "damaged checkpoints": range(2),
-    "bad parameters": range(6),
-    "bad tables": range(5),
-    "bad clips": range(5),
+    "damaged files": range(4),
+    "damaged checkpoints": range(1),
+    "bad parameters": range(4),
+    "bad tables": range(4),
+    "bad clips": range(4),
 }
 
 
