@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         },
         packages=PACKAGES,
         groups={},
-        outputs=[{"group": r["group"], "cases": r["cases"], "as wanted": r["passed"], "agrees": not r["failures"]} for r in rows],
+        outputs=[],
         goals=[
             goal("share of kills after which the same numbers come out", _share(by_name, "kills", "kills of dvc repro"), at_least=1.0),
             goal("share of bad inputs that are a clear message or a correct result", _share(by_name, *INPUTS), at_least=1.0),

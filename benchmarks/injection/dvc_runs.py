@@ -77,8 +77,11 @@ class DvcProject:
         """Damage a file of a finished project, run a stage that reads it, and do what its message says."""
         path = f"data/{self.like.runs[1].arguments[0]}/{DAMAGED[number % len(DAMAGED)]}"
         kind = ("truncate", "flip")[number // len(DAMAGED) % 2]
-        (self.folder / path).chmod(0o644)  # it may be a link into DVC's cache
+        # it may be a link into DVC's cache, which trusts what nobody may write to, as it was before
+        mode = (self.folder / path).stat().st_mode
+        (self.folder / path).chmod(0o644)
         place = harm_file(self.folder / path, kind, rng, [])
+        (self.folder / path).chmod(mode)
         run = next(run for run in self.like.runs if run.reads(path) and run.stage != "card")
         name = f"{kind} {path} ({place}) under DVC, then {run}"
         process = self._start([sys.executable, "-m", run.module, *run.arguments])

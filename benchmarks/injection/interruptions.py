@@ -85,7 +85,8 @@ def _ended_by_ctrl_c(outcome: Outcome) -> Outcome:
     """Return the outcome; to end by the signal itself, as other programs do, and perhaps say nothing, is a good end."""
     if outcome.exit_code != -signal.SIGINT:
         return outcome
-    return replace(outcome, exit_code=128 + signal.SIGINT, errors=outcome.errors or "ended by Ctrl-C")
+    said = outcome.errors if message_of(outcome) else "ended by Ctrl-C"
+    return replace(outcome, exit_code=128 + signal.SIGINT, errors=said)
 
 
 def fill_disk(project: Project, rng: random.Random) -> Case | None:
