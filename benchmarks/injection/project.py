@@ -35,6 +35,7 @@ SMALL: dict[str, Any] = {
 # of JSON records: what differs between two runs that come to the same
 CLOCK = {
     "seconds", "seconds_per_epoch", "peak_memory_mb", "latency_ms", "files", "commit", "continued_from", "load",
+    "checksum",  # of a whole record
 }  # fmt: skip
 SCRATCH = ".scratch"
 
