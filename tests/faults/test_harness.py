@@ -143,11 +143,12 @@ def test_what_a_killed_stage_leaves_for_ever_is_a_failure(make):
 def test_a_full_disk_that_is_met_with_a_traceback_is_a_failure(make):
     project = make()
     rewrite(project, "maker", '1000 * " "', '100_000 * " "')
+    # the error is thrown away, and so run_stage cannot see what it was
     hidden = """try:
-                partial.write_text("1 2 3" + 100_000 * " ")
-            except OSError:
-                pass
-            assert partial.stat().st_size > 100_000"""  # and so run_stage cannot see what it was
+            partial.write_text("1 2 3" + 100_000 * " ")
+        except OSError:
+            pass
+        assert partial.stat().st_size > 100_000"""
     rewrite(project, "maker", 'partial.write_text("1 2 3" + 100_000 * " ")', hidden)
     project.build()
     cases = [interruptions.fill_disk(project, random.Random(number)) for number in range(4)]
