@@ -90,6 +90,7 @@ class Recipe(Optimisation):
     patchout: float = Field(ge=0, lt=1)
     freq_mask: float = Field(ge=0, lt=1)
     time_mask: float = Field(ge=0, lt=1)
+    patience: Count
 
 
 class BackboneTraining(Recipe, ByDataset):

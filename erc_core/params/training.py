@@ -30,7 +30,7 @@ class TrainParams(Section):
     freq_mask: Share | Auto
     time_mask: Share | Auto
     masks: int = Field(ge=1, le=1000)
-    patience: Count
+    patience: Count | Auto
     grad_clip: float = Field(ge=0, le=1e9)
     precision: Literal["auto", "float32", "bfloat16"]
     features: Literal["auto", "memory", "lazy"]

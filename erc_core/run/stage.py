@@ -1,6 +1,7 @@
 """What every stage does around its work: command line, parameters, one clear message for what a user can mend."""
 
 import argparse
+import atexit
 import gc
 import inspect
 import os
@@ -94,6 +95,8 @@ def _run(work: Callable[[], None], *, name: str, distributed: bool = False) -> N
         with nullcontext() if distributed and os.environ.get("RANK", "0") != "0" else only_one(name):
             work()
         _flush_output()
+        # all is written; what is being unloaded would print its whole stack
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
     except ErcError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

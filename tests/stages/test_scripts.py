@@ -55,3 +55,31 @@ def test_an_interrupt_while_a_stage_loads_is_one_line(tmp_path, seconds):
         told = [line for line in lines if not line.startswith("import time:")]
         assert process.wait(20) == 130
     assert told == ["interrupted while loading: nothing had begun\n"]
+
+
+LATE = """
+import atexit, os, signal, time
+from erc_core.run.stage import run_stage
+
+def main(params):
+    atexit.register(time.sleep, 5)
+    atexit.register(os.kill, os.getpid(), signal.SIGINT)
+
+run_stage(main)
+"""
+
+
+def test_an_interrupt_while_a_stage_is_unloaded_prints_nothing(tmp_path):
+    """Its work is done then; libraries that are interrupted in their last functions would print their stacks."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "late.py").write_text(LATE, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "late.py"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (-signal.SIGINT, "")

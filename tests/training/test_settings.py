@@ -39,7 +39,7 @@ def test_auto_takes_what_a_dataset_has_of_its_own(tree):
 def test_nothing_that_is_handed_on_says_auto(tree):
     values = training_settings(check_params(tree), "demo", CPU).model_dump()
     assert "auto" not in values.values()
-    for name in ("seed", "optimizer", "weight_decay", "batch_size", "accumulate", "masks", "patience", "grad_clip"):
+    for name in ("seed", "optimizer", "weight_decay", "batch_size", "accumulate", "masks", "grad_clip"):
         assert values[name] == tree["train"][name]
 
 
