@@ -96,7 +96,7 @@ def write_study(
         points, tables = [], []
         for planned in points_of(study, variant):
             name = planned.label
-            point = {"point": name, "changes": planned.changes, "same_as_full": planned.is_base}
+            point = {"point": name, "changes": planned.changes, "same_as_full": planned.is_base, "left_out": None}
             if planned.is_base:
                 point |= {
                     "parameters": None,

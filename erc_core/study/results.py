@@ -41,7 +41,7 @@ class PointResults(Record):
     point: str  # its label
     changes: dict[str, int | float | bool | str | None]  # of study.base
     same_as_full: bool  # whether it is the full model, and was not trained again
-    left_out: str | None = None  # why it was not trained: what it reads and the corpus lacks; None where it could be
+    left_out: str | None  # why it was not trained: what it reads and the corpus lacks; None where it could be
     parameters: int | None  # numbers in the model
     trained_parameters: int | None
     latency_ms: float | None  # median time for one utterance, a batch of one (of a dialogue's: its share)
