@@ -240,6 +240,56 @@ def test_a_mistake_is_told_in_one_line(clone):
     assert "params.yaml: jfm.n_blocks = 0: allowed is 1 or more" in ran.stdout + ran.stderr
 
 
+def test_a_backbone_that_is_none_is_told_before_others_lose_an_output(clone):
+    dvc(clone, "repro")
+    change(clone, {"backbone": "nope"})
+    ran = dvc(clone, "repro", check=False)
+    change(clone, {"backbone": "tiny"})
+    assert ran.returncode != 0
+    assert stages_run(ran.stdout) == ["weights"]
+    assert "params.yaml: backbone" in ran.stdout + ran.stderr
+    assert (clone / "data/demo/tokens.h5").is_file()
+    assert stages_run(dvc(clone, "repro").stdout) == []  # weights.json comes from the cache
+
+
+def damage(path: Path) -> None:
+    """Flip one bit of a file that DVC holds read-only, with its cache behind the link, and leave its time as it was."""
+    times = path.stat()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.chmod(0o644)
+    with path.open("r+b") as file:
+        file.write(content)
+    path.chmod(0o444)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "maker"),
+    [
+        ("clips.parquet", "card@demo", "resample@demo"),
+        ("text.h5", "train@demo", "embed@demo"),
+        ("text_encoder/model.safetensors", "train@demo", "embed@demo"),
+    ],
+)
+def test_the_told_remedy_mends_what_dvc_takes_for_whole(clone, name, reader, maker):
+    dvc(clone, "repro")
+    path = clone / "data/demo" / name
+    whole = path.read_bytes()
+    damage(path)
+    assert stages_run(dvc(clone, "repro").stdout) == []  # DVC does not see it
+    ran = dvc(clone, "repro", "--force", "--single-item", reader, check=False)
+    assert ran.returncode != 0
+    assert "Traceback" not in ran.stderr
+    told = re.search(
+        r"run `python -m (erc_core\.run\.mend) (\S+)`, then `dvc repro`$", ran.stdout + ran.stderr, re.MULTILINE
+    )
+    assert told, ran.stderr
+    subprocess.run([sys.executable, "-m", *told.groups()], cwd=clone, check=True)
+    assert stages_run(dvc(clone, "repro").stdout) == [maker]
+    assert path.read_bytes() == whole
+
+
 def test_without_git(tmp_path):
     """A copy of the tree without .git reproduces too, with core.no_scm set locally."""
     copy_project(tmp_path)
