@@ -224,6 +224,15 @@ def test_a_question_about_the_model_runs_no_feature_stage(clone):
     assert stages_run(run) == ["train@demo", "evaluate@demo", "report"]
 
 
+def test_the_documented_table_of_experiments_fits_a_terminal(clone):
+    documented = re.search(
+        r"^dvc (exp show --only-changed --drop '(.*)')  +#", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    shown = dvc(clone, "exp", "show", "--only-changed", "--drop", documented[2]).stdout
+    assert "val_wf1" in shown
+    assert max(map(len, shown.splitlines())) <= 160
+
+
 def test_a_new_variant_is_trained_alone(clone):
     dvc(clone, "repro")  # whatever a question left
     change(clone, {"study.run": ["full", "n_blocks", "readings"]})
