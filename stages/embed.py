@@ -30,7 +30,8 @@ def main(params: Params, dataset: str) -> None:
     quiet_transformers()
     with Stopwatch() as watch, RaggedReader(folder / "tokens.h5") as tokens:
         tokens.require_params(text_params(params))
-        vocab_size = int(tokens.attributes["vocab_size"])
+        tokens.require_frames(np.int32, 0)
+        vocab_size = tokens.number("vocab_size")
         model = make_text_encoder(section, f"backbones.{params.backbone}.text_encoder", vocab_size)
         with atomic_folder(folder / "text_encoder") as partial:
             if section.source == "config":

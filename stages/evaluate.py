@@ -21,7 +21,7 @@ from erc_core.run.hub import quiet_transformers
 from erc_core.run.paths import data_folder, reports_folder
 from erc_core.run.stage import run_dataset_stage
 from erc_core.store.clips import read_clips
-from erc_core.training.record import TrainingRecord
+from erc_core.training.record import TrainingRecord, read_history
 
 
 def main(params: Params, dataset: str) -> None:
@@ -37,6 +37,8 @@ def main(params: Params, dataset: str) -> None:
         features.require_params(
             saved.description["features"] | {"text_encoder": encoder}, str(folder / "model" / "config.json")
         )
+        config = saved.model.config
+        features.require_widths(config.text_width, config.n_mels, str(folder / "model" / "config.json"))
         predictions = predict(
             saved.model.to(device),
             features,
@@ -49,6 +51,7 @@ def main(params: Params, dataset: str) -> None:
     table = prediction_table(predictions, utterances, labels)
     metrics = evaluate_predictions(table, labels, params.evaluate, reports)
     training = TrainingRecord.read(reports)
+    read_history(reports)  # damage is told before the facts take its hash
     write_scores(metrics, training.val_wf1, reports)
     gather_facts(dataset, saved.description, training.model_dump(mode="json"), utterances, read_clips(folder)).write()
     shown = [_in_words(metrics, *name) for name in (("W-F1", "wf1"), ("accuracy", "acc"), ("macro F1", "macro_f1"))]

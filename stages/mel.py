@@ -34,7 +34,8 @@ def main(params: Params, dataset: str) -> None:
     with RaggedReader(path) as audio:
         audio.require_ids(utterances["utterance_id"].to_list(), str(folder / "utterances.parquet"))
         audio.require_params({"audio": dump(params.audio)})
-        sample_rate = int(audio.attributes["sample_rate"])
+        audio.require_frames(np.int16, 0)
+        sample_rate = audio.number("sample_rate")
         shards = [
             Shard(i, audio.ids[start:stop], [path], {"start": start, "train": is_train[start:stop]})
             for i, (start, stop) in enumerate(audio.shards(SHARD))

@@ -13,7 +13,7 @@ from importlib.metadata import version
 
 from erc_core.errors import ErcError
 from erc_core.inference.feature_set import FeatureSet
-from erc_core.models.save import save_model
+from erc_core.models.save import check_extras, save_model
 from erc_core.params.schema import Params, deciding, dump, speech_params, text_params
 from erc_core.run.baseline import changed_params
 from erc_core.run.device import describe_device, pick_device
@@ -40,6 +40,9 @@ def main(params: Params, dataset: str) -> None:
     )
     settings = training_settings(params, dataset, device)
     labels = labels_of(read_utterances(folder))
+    extras = [folder / "tokenizer", folder / "text_encoder"]
+    if processes.is_main:
+        check_extras(extras)
     deciding_params = {name: deciding(getattr(params, name)) for name in SECTIONS}
     deciding_params |= {"backbone": dump(params.selected_backbone)}
     with FeatureSet(
@@ -87,7 +90,7 @@ def main(params: Params, dataset: str) -> None:
         "chosen_epoch": trained.best.epoch,
         "versions": {name: version(name) for name in ("torch", "transformers", "timm")},
     }
-    save_model(folder / "model", task.model, description, [folder / "tokenizer", folder / "text_encoder"])
+    save_model(folder / "model", task.model, description, extras)
     TrainingRecord(
         seed=settings.seed,
         best_epoch=trained.best.epoch,

@@ -2,7 +2,7 @@
 
 Reads   models/, and any other folder that backbones.<backbone>.*.name gives
 Writes  data/weights.json: the SHA-256 of every file in these folders; a name on the hub has none
-Params  backbone, backbones.<backbone>
+Params  backbone, backbones
 """
 
 import hashlib

@@ -39,7 +39,7 @@ def gather_facts(
         "utterance_id", "split", "detail", status="status_clip"
     )
     with RaggedReader(folder / "tokens.h5") as tokens:
-        truncated = int(tokens.attributes["truncated"])
+        truncated = tokens.number("truncated")
     files = {"utterances.parquet": folder / "utterances.parquet"}
     files |= {"model.safetensors": folder / "model" / "model.safetensors"}
     files |= {name: reports / name for name in RESULT_FILES}

@@ -22,8 +22,7 @@ class Modality:
     def __init__(self, path: Path, ids: list[str], *, in_memory: bool) -> None:
         self.reader = RaggedReader(path)
         self.reader.require_ids(ids, str(path.parent / "utterances.parquet"))
-        if (self.reader.dtype, len(self.reader.trailing)) != (np.dtype(np.float16), 1):
-            raise damaged(path, f"holds {self.reader.dtype} {self.reader.trailing}, not rows of float16")
+        self.reader.require_frames(np.float16, 1)
         self.lengths = self.reader.lengths
         self.width = self.reader.width
         self.frames: NDArray[Any] | None = None
@@ -144,6 +143,18 @@ class FeatureSet:
         """
         for modality, names in ((self.mel, ("audio", "mel")), (self.text, ("text", "text_encoder"))):
             modality.reader.require_params({name: sections[name] for name in names}, source)
+
+    def require_widths(self, text: int, mel: int, source: str) -> None:
+        """Refuse frames of another width than a model reads.
+
+        Raises:
+            ErcError: Names the file, and both widths.
+        """
+        for modality, width in ((self.text, text), (self.mel, mel)):
+            if modality.width != width:
+                raise damaged(
+                    modality.reader.path, f"holds frames of width {modality.width}, but {source} says {width}"
+                )
 
     def split(self, name: str) -> NDArray[np.int64]:
         """Return the places of a split's utterances."""

@@ -49,6 +49,19 @@ def save_model(folder: Path, model: UtteranceClassifier, description: dict[str, 
         seal_folder(partial)
 
 
+def check_extras(extras: list[Path]) -> None:
+    """Verify folders before they are copied into a model, which would seal their damage; empty ones hold nothing.
+
+    Raises:
+        ErcError: A folder is missing, or a file in it damaged, missing, or one too many.
+    """
+    for extra in extras:
+        if not extra.is_dir():
+            raise ErcError(f"{extra}: not found; run `dvc repro`")
+        if any(extra.iterdir()):
+            verify_folder(extra)
+
+
 def load_model(folder: Path) -> SavedModel:
     """Read a model's folder.
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from erc_core.params.by_dataset import ByDataset
-from erc_core.params.section import Count, Depth, Epochs, MlpRatio, Name, Rate, Section, Width
+from erc_core.params.section import Count, Depth, Epochs, Factor, MlpRatio, Name, Rate, Section, Width
 
 
 def heads_divide_width(section: Any) -> Any:
@@ -91,6 +91,8 @@ class Recipe(Optimisation):
     freq_mask: float = Field(ge=0, lt=1)
     time_mask: float = Field(ge=0, lt=1)
     patience: Count
+    plateau_factor: Factor
+    plateau_patience: Count
 
 
 class BackboneTraining(Recipe, ByDataset):

@@ -19,6 +19,7 @@ Width = Annotated[int, Field(ge=1, le=16_384)]  # values in a vector, attention 
 Depth = Annotated[int, Field(ge=1, le=128)]  # layers
 MlpRatio = Annotated[float, Field(ge=0.0625, le=64)]
 Rate = Annotated[float, Field(gt=0, le=10)]  # of learning
+Factor = Annotated[float, Field(gt=0, lt=1)]  # that lowers a rate
 Weight = Annotated[float, Field(ge=0, le=1000)]  # of a loss, of decay
 Temperature = Annotated[float, Field(ge=0.0001, le=1000)]  # that similarities are divided by
 Name = Annotated[str, Field(min_length=1, max_length=200)]

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from erc_core.params.section import Auto, Count, Epochs, Name, Rate, Section, Weight
+from erc_core.params.section import Auto, Count, Epochs, Factor, Name, Rate, Section, Weight
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Processes = Annotated[int, Field(ge=1, le=1024)]
@@ -24,8 +24,8 @@ class TrainParams(Section):
     epochs: Count | Auto
     schedule: Literal["auto", "constant", "linear", "cosine", "plateau"]
     warmup: Epochs | Auto
-    plateau_factor: float = Field(gt=0, lt=1)
-    plateau_patience: Count
+    plateau_factor: Factor | Auto
+    plateau_patience: Count | Auto
     patchout: Share | Auto
     freq_mask: Share | Auto
     time_mask: Share | Auto

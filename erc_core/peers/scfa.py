@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from erc_core.inference.dialogues import DialogueBatch, DialogueOutput, DialogueShapes
 from erc_core.models.cross_attention import CrossModalFusionAttention
 from erc_core.params.peers import ScfaParams
+from erc_core.peers.masked_encoder import MaskedEncoderLayer
 from erc_core.training.losses import Losses
 
 DIFFERENCES = [
@@ -46,16 +47,8 @@ class MaskedTransformer(nn.Module):
 
     def __init__(self, params: ScfaParams) -> None:
         super().__init__()
-        self.heads = params.heads
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                params.width,
-                params.heads,
-                dim_feedforward=FEEDFORWARD * params.width,
-                dropout=params.dropout,
-                activation="gelu",
-                batch_first=True,
-            )
+            MaskedEncoderLayer(params.width, params.heads, FEEDFORWARD * params.width, params.dropout)
             for _ in range(params.layers)
         )
 
@@ -64,10 +57,9 @@ class MaskedTransformer(nn.Module):
         has_any_BU1 = may_attend_BUU.any(dim=2, keepdim=True)
         # a softmax over nothing is NaN: such an utterance attends to itself, and the result is dropped
         itself_UU = torch.eye(h_BUW.shape[1], dtype=torch.bool, device=h_BUW.device)
-        hidden_BUU = ~(may_attend_BUU | (itself_UU & ~has_any_BU1))
-        hidden_GUU = hidden_BUU.repeat_interleave(self.heads, dim=0)  # G = B * heads, as torch wants it
+        may_attend_BUU = may_attend_BUU | (itself_UU & ~has_any_BU1)
         for layer in self.layers:
-            h_BUW = layer(h_BUW, src_mask=hidden_GUU)
+            h_BUW = layer(h_BUW, may_attend_BUU)
         return h_BUW.masked_fill(~has_any_BU1, 0.0)
 
 

@@ -54,6 +54,9 @@ def _objects(path: Path) -> Iterator[tuple[str, Path]]:
         if name.endswith(".dir") and listing.is_file() and _md5(listing) == name.removesuffix(".dir"):
             for entry in json.loads(listing.read_bytes()):
                 yield entry["md5"], cache / entry["md5"][:2] / entry["md5"][2:]
+        elif name.endswith(".dir"):  # nothing says any more which files are in the folder
+            for content in cache.glob("*/*"):
+                yield content.parent.name + content.stem, content
         yield name.removesuffix(".dir"), listing
 
 

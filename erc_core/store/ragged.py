@@ -285,6 +285,28 @@ class RaggedReader:
                         f"{values.get(key)!r}; run `dvc repro`"
                     )
 
+    def require_frames(self, dtype: DTypeLike, dimensions: int) -> None:
+        """Refuse frames of another type, byte order or number of dimensions: 1 for rows, 0 for single values.
+
+        Raises:
+            ErcError: Names what the file holds.
+        """
+        expected = np.dtype(dtype)
+        if (self.dtype, len(self.trailing)) != (expected, dimensions):
+            kind = "rows" if dimensions else "single values"
+            raise damaged(self.path, f"holds {self.dtype} {self.trailing}, not {kind} of {expected}")
+
+    def number(self, name: str) -> int:
+        """Return an attribute that is a whole number.
+
+        Raises:
+            ErcError: The file has none of this name.
+        """
+        try:
+            return int(self.attributes[name])
+        except (KeyError, TypeError, ValueError):
+            raise damaged(self.path, f"lacks its number {name!r}") from None
+
     @property
     def params(self) -> dict[str, dict[str, Any]]:
         """The parameters that the frames were made with, by section."""

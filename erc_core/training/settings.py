@@ -18,9 +18,6 @@ class TrainingSettings(Recipe):
     batch_size: int
     accumulate: int
     masks: int
-    patience: int
-    plateau_factor: float
-    plateau_patience: int
     grad_clip: float
     precision: Precision
 

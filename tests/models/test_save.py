@@ -25,6 +25,7 @@ from erc_core.models.backbones import BertStack, VitStack, make_bert, make_vit
 from erc_core.models.batch import Batch
 from erc_core.models.classifier import UtteranceClassifier
 from erc_core.models.save import load_model, save_model
+from erc_core.store.checksums import seal_folder
 
 DESCRIPTION = {"dataset": "demo", "features": {"mel": {"n_mels": N_MELS}}}
 VARIANTS = [
@@ -331,4 +332,16 @@ def test_a_flipped_bit_in_the_weights_is_told(saved: Path):
     content[-4] ^= 1
     file.write_bytes(content)
     with pytest.raises(ErcError, match=r"model\.safetensors: damaged \(its checksum"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_weight_that_is_not_finite_is_refused_though_its_checksum_is_right(saved: Path, value: float):
+    weights = load_file(saved / "model.safetensors")
+    weights["speech.norm.weight"][0] = value
+    save_file(weights, saved / "model.safetensors")
+    seal_folder(saved)
+    with pytest.raises(
+        ErcError, match=r"a weight is not finite.*run `python -m erc_core\.run\.mend .*`, then `dvc repro`$"
+    ):
         load_model(saved)

@@ -31,6 +31,8 @@ VALUES = {
     "lr": 1e-3,
     "weight_decay": 0.0,
     "epochs": 1,
+    "schedule": "constant",
+    "warmup": 0,
     "batch_dialogues": 4,
 }
 

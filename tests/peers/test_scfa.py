@@ -25,6 +25,8 @@ VALUES = {
     "lr": 1e-3,
     "weight_decay": 0.0,
     "epochs": 1,
+    "schedule": "constant",
+    "warmup": 0,
     "batch_dialogues": 4,
 }
 # speakers of each dialogue, and the utterances without speech: a usual dialogue, one speaker, one utterance with and one

@@ -62,6 +62,16 @@ def test_a_whole_object_stays_where_the_workspace_alone_is_damaged(project):
     assert b"mel" in objects()
 
 
+@pytest.mark.parametrize("listing", [b"[]", None])
+def test_a_folder_whose_listing_is_damaged_or_gone_takes_every_damaged_object(project, listing):
+    Path("data/model/a").write_bytes(b"flipped")
+    path = next(Path("cache/files/md5").rglob("*.dir"))
+    path.write_bytes(listing) if listing else path.unlink()
+    drop(Path("data/model"))
+    assert not Path("data/model").exists()
+    assert objects() == {b"mel", b"config"}
+
+
 def test_what_no_stage_makes_is_not_touched(project):
     Path("mine").write_text("mine")
     with pytest.raises(ErcError, match="no output of a stage"):

@@ -72,4 +72,5 @@ def test_a_peer_is_trained_at_its_own_rate_and_everything_else_as_section_train_
     recipe = own or params.selected_backbone.training
     assert (settings.schedule, settings.warmup) == (recipe.schedule, recipe.warmup)
     assert settings.seed == 3
-    assert (settings.batch_size, settings.patience) == (params.train.batch_size, params.train.patience)
+    assert settings.batch_size == params.train.batch_size
+    assert settings.patience == params.selected_backbone.training.patience
