@@ -5,15 +5,21 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from erc_core.store.ragged import RaggedWriter
+from erc_core.params.schema import Params, speech_params, text_params
+from erc_core.store.ragged import RaggedWriter, params_attribute
 from erc_core.store.utterances import check_utterances, write_utterances
 
 TEXT_WIDTH, N_MELS = 16, 32
 EMOTIONS = ("neutral", "joy", "anger")
 
 
-def write_features(folder: Path, per_split: dict[str, int], *, audio: bool = True) -> None:
-    """Write utterances.parquet, text.h5 and mel.h5 in which the emotion shows in both modalities."""
+def write_features(
+    folder: Path, per_split: dict[str, int], params: Params | None = None, *, audio: bool = True
+) -> None:
+    """Write utterances.parquet, text.h5 and mel.h5 in which the emotion shows in both modalities.
+
+    A stage takes them if they say that they were made with its params.
+    """
     rng = np.random.default_rng(0)
     rows = [
         {
@@ -32,14 +38,11 @@ def write_features(folder: Path, per_split: dict[str, int], *, audio: bool = Tru
     ]
     utterances = check_utterances(pl.DataFrame(rows), "made up")
     write_utterances(utterances, folder)
+    text_made, speech_made = (params_attribute(of(params)) if params else {} for of in (text_params, speech_params))
+    statistics = {"mean": np.zeros(N_MELS, np.float32), "std": np.ones(N_MELS, np.float32)}
     with (
-        RaggedWriter(folder / "text.h5", dtype=np.float16, width=TEXT_WIDTH, attributes={}) as text,
-        RaggedWriter(
-            folder / "mel.h5",
-            dtype=np.float16,
-            width=N_MELS,
-            attributes={"mean": np.zeros(N_MELS, np.float32), "std": np.ones(N_MELS, np.float32)},
-        ) as mel,
+        RaggedWriter(folder / "text.h5", dtype=np.float16, width=TEXT_WIDTH, attributes=text_made) as text,
+        RaggedWriter(folder / "mel.h5", dtype=np.float16, width=N_MELS, attributes=statistics | speech_made) as mel,
     ):
         for place, row in enumerate(utterances.iter_rows(named=True)):
             emotion = EMOTIONS.index(row["emotion"])

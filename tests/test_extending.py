@@ -83,9 +83,9 @@ def run(folder: Path, *arguments: str) -> str:
     return ran.stdout
 
 
-def test_a_fusion(tmp_path):
+def test_a_fusion(tmp_path, make_params):
     folder = added("A fusion", tmp_path)
-    write_features(folder / "data/made_up", {"train": 40, "dev": 12, "test": 12})
+    write_features(folder / "data/made_up", {"train": 40, "dev": 12, "test": 12}, make_params())
     change(folder, SMALL | {"model.fusion": "gated"})
     run(folder, "stages.study", "made_up", "fusion")
     results = json.loads((folder / "data/study/made_up/fusion/results.json").read_text(encoding="utf-8"))
@@ -97,9 +97,9 @@ def test_a_fusion(tmp_path):
     assert config["model"]["model"]["fusion"] == "gated"
 
 
-def test_a_peer_system(tmp_path):
+def test_a_peer_system(tmp_path, make_params):
     folder = added("A peer system", tmp_path)
-    write_features(folder / "data/made_up", {"train": 40, "dev": 12, "test": 12})
+    write_features(folder / "data/made_up", {"train": 40, "dev": 12, "test": 12}, make_params())
     change(folder, SMALL | {"study.run": ["full", "gru"], "study.variants.gru.settings.tiny.epochs": 3})
     assert "test W-F1" in run(folder, "stages.study", "made_up", "gru")
     results = json.loads((folder / "data/study/made_up/gru/results.json").read_text(encoding="utf-8"))

@@ -86,6 +86,8 @@ def read_csv(path: Path, columns: pl.Schema, may_be_empty: AbstractSet[str], sta
         table = pl.DataFrame(schema=schema)
     except (OSError, csv.Error, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         raise damaged(path, f"is not the CSV file expected: {str(error).splitlines()[0]}", stage) from None
+    if not heads:
+        raise damaged(path, "is not the CSV file expected: it is empty", stage)
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise damaged(path, f"has no column {missing[0]!r}", stage)

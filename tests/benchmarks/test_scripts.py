@@ -228,4 +228,4 @@ def test_a_stage_that_fails_is_told_with_what_it_printed(tmp_path):
     workspace = Workspace(tmp_path)
     workspace.set({"train.seed": -1})
     with pytest.raises(RuntimeError, match=r"train\.seed"):
-        workspace.run("tokenize", "demo")
+        workspace.run("tokens", "demo")

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from erc_core.params.load import check_params
 from erc_core.store.utterances import read_utterances
-from stages import card, embed, evaluate, ingest, mel, report, resample, study, tokenize, train
+from stages import card, embed, evaluate, ingest, mel, report, resample, study, tokens, train
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ def project(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         for dataset in params.datasets:
-            for stage in (ingest, resample, card, mel, tokenize, embed, train, evaluate):
+            for stage in (ingest, resample, card, mel, tokens, embed, train, evaluate):
                 stage.main(params, dataset)
             study.main(params, dataset, "full")
         report.main(params)

@@ -3,6 +3,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from made_up_features import write_features
 
 from erc_core.run.scratch import scratch_folder
 from erc_core.study.results import read_predictions, read_results
@@ -15,7 +16,8 @@ POINTS = {"one block": {}, "untied": {"jfm.tied": False}, "no ICL": {"icl.weight
 
 
 @pytest.fixture
-def make(corpus, make_params, tmp_path, monkeypatch):
+def make(make_params, tmp_path, monkeypatch):
+    """Return a function from changes to parameters that features of a corpus, made_up, are there for."""
     monkeypatch.setenv("ERC_SCRATCH", str(tmp_path / "scratch"))
     monkeypatch.chdir(tmp_path)
     ingest = {"made_up": {"format": "meld"}}
@@ -26,14 +28,20 @@ def make(corpus, make_params, tmp_path, monkeypatch):
         "parallel__workers": 2,
     }
     variants = {"full": {"points": {"T+A": {}}}, "own": {"points": POINTS}}
-    return lambda **changes: make_params(
-        datasets=["made_up"],
-        ingest=ingest,
-        groups={},
-        train__epochs=1,
-        study__tables={},
-        **{"study__variants": variants} | own | changes,
-    )
+
+    def make(**changes):
+        params = make_params(
+            datasets=["made_up"],
+            ingest=ingest,
+            groups={},
+            train__epochs=1,
+            study__tables={},
+            **{"study__variants": variants} | own | changes,
+        )
+        write_features(tmp_path / "data/made_up", {"train": 61, "dev": 20, "test": 20}, params)
+        return params
+
+    return make
 
 
 def test_every_point_and_seed_is_trained_and_stands_under_its_own_name(make, capsys):

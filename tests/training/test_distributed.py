@@ -312,9 +312,7 @@ def test_what_holds_in_one_process_alone_does_not_hold_everywhere():
 def project(tmp_path, monkeypatch):
     """Return a project's root with features of a made-up corpus, named demo, and params.yaml to train on them."""
     root = tmp_path / "project"
-    write_features(root / "data" / "demo", {"train": 40, "dev": 15, "test": 6})
-    for folder in ("tokenizer", "text_encoder"):
-        (root / "data" / "demo" / folder).mkdir()
+    root.mkdir()
     shutil.copy(ROOT / "params.yaml", root)
     yaml = YAML()
     params = yaml.load((root / "params.yaml").read_text(encoding="utf-8"))
@@ -323,6 +321,9 @@ def project(tmp_path, monkeypatch):
     with (root / "params.yaml").open("w", encoding="utf-8") as file:
         yaml.dump(params, file)
     monkeypatch.chdir(root)
+    write_features(root / "data" / "demo", {"train": 40, "dev": 15, "test": 6}, load_params())
+    for folder in ("tokenizer", "text_encoder"):
+        (root / "data" / "demo" / folder).mkdir()
     return root
 
 
@@ -349,6 +350,7 @@ def test_a_launched_stage_writes_what_a_plain_one_writes(project, tmp_path):
         for root in (plain, project)
     )
     inputs = [f"data/demo/{name}" for name in ("mel.h5", "text.h5", "utterances.parquet")] + ["params.yaml"]
+    inputs.append(".scratch/locks/stages.train_demo")  # of a stage that was started as one
     assert sorted(found + inputs) == expected
     for ours, theirs in zip(
         *(pl.read_csv(root / "reports/demo/history.csv").rows() for root in (plain, project)), strict=True

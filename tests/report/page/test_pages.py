@@ -255,11 +255,7 @@ def test_hostile_text_stays_text(rendered):
 
 def test_a_hostile_label_and_title_stay_text(tmp_path, params, write_inputs, placeholders):
     changed = params.model_copy(update={"report": params.report.model_copy(update={"title": "<b>T</b>\n# `x`"})})
-    write_inputs(tmp_path)
-    for path in (tmp_path / "reports/demo").glob("*.*"):
-        path.write_text(path.read_text("utf-8").replace("fear", "<i>|fear"), encoding="utf-8")
-    path = tmp_path / "data/results/demo.json"
-    path.write_text(path.read_text("utf-8").replace("fear", "<i>|fear"), encoding="utf-8")
+    write_inputs(tmp_path, labels=["neutral", "joy", "anger", "<i>|fear"])
     document = make_document(changed, contents(tmp_path, changed), {"demo": []}, {"demo": placeholders})
     page, markdown = Page(render_html(document)), render_markdown(document)
     assert "i" not in {tag for tag, _ in page.tags}
