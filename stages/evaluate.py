@@ -11,6 +11,7 @@ import polars as pl
 
 from erc_core.evaluation.facts import gather_facts
 from erc_core.evaluation.records import Metrics, write_scores
+from erc_core.evaluation.units import unit_of
 from erc_core.evaluation.write import evaluate_predictions
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import Predictions, predict, resolve_precision
@@ -21,6 +22,7 @@ from erc_core.run.hub import quiet_transformers
 from erc_core.run.paths import data_folder, reports_folder
 from erc_core.run.stage import run_dataset_stage
 from erc_core.store.clips import read_clips
+from erc_core.store.ingest import IngestRecord
 from erc_core.training.record import TrainingRecord, read_history
 
 
@@ -49,7 +51,8 @@ def main(params: Params, dataset: str) -> None:
         )
         utterances = features.utterances
     table = prediction_table(predictions, utterances, labels)
-    metrics = evaluate_predictions(table, labels, params.evaluate, reports)
+    unit = unit_of(utterances, IngestRecord.read(folder).ingest)
+    metrics = evaluate_predictions(table, labels, params.evaluate, reports, unit)
     training = TrainingRecord.read(reports)
     read_history(reports)  # damage is told before the facts take its hash
     write_scores(metrics, training.val_wf1, reports)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
+from erc_core.evaluation.units import Unit, units_of
 from erc_core.params.data import IngestParams
 from erc_core.params.schema import Params
 from erc_core.report.page.content import DatasetContent, load_content
@@ -46,9 +47,19 @@ def study_tables(
     """Make the tables of the study of a dataset, or of a group of datasets as one."""
     datasets = [content.dataset for content in contents]
 
+    # where speakers are resampled, those of all test splits: a speaker of several folds is one
+    tested = pool_predictions(
+        {of.dataset: of.predictions.select("utterance_id", "dialogue_id", "speaker") for of in contents}
+    )
+    unit: Unit = "speaker" if any(content.facts.unit == "speaker" for content in contents) else "dialogue"
+    units = units_of(tested, unit)
+    by_utterance = dict(zip(tested["utterance_id"], units.names, strict=True))
+
     @cache
     def predictions(variant: str) -> pl.DataFrame:
-        return pool_predictions({dataset: read(dataset, variant) for dataset in datasets})
+        pooled = pool_predictions({dataset: read(dataset, variant) for dataset in datasets})
+        own = pl.col("utterance_id").replace_strict(by_utterance, default=pl.col("dialogue_id"))
+        return pooled.with_columns(dialogue_id=own)
 
     results = {
         variant: pool_results(name, [read_results(dataset, variant) for dataset in datasets])
@@ -62,6 +73,7 @@ def study_tables(
         params.evaluate,
         results,
         predictions,
+        units.noun,
     )
     tables = make_tables(source)
     if len(datasets) > 1:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from scipy.stats import bootstrap
 
 from erc_core.evaluation.scores import check_labels
+from erc_core.evaluation.units import MIN_UNITS
 
 BATCH_BYTES = 64 * 2**20  # of the arrays of one batch of resamples
 Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]  # whole numbers; sums of resamples come as floats
@@ -35,7 +36,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Intervals:
-    """Confidence intervals of all scores: None with a single dialogue, of f1 also where a class is not in gold."""
+    """Confidence intervals of all scores: None with fewer than MIN_UNITS units, of f1 also where a class is not in gold."""
 
     acc: Interval | None
     wf1: Interval | None
@@ -136,13 +137,13 @@ def resample_dialogues(
 def bootstrap_intervals(
     confusions_DCC: npt.NDArray[np.int64], labels: Sequence[str], samples: int, confidence: float, seed: int
 ) -> Intervals:
-    """Compute percentile intervals from the (D, C, C) counts of dialogues; all None with a single one.
+    """Compute percentile intervals from the (D, C, C) counts of dialogues; all None with fewer than MIN_UNITS.
 
     Every resample is scored as the whole sample is: its macro F1 runs over the classes that its own gold holds, and a
     class that it lacks altogether has F1 0. The lower end for a class that occurs in one, two or three dialogues is
     therefore 0 or near it: so few dialogues say little. The same seed gives the same intervals.
     """
-    if len(confusions_DCC) < 2:
+    if len(confusions_DCC) < MIN_UNITS:
         return Intervals(acc=None, wf1=None, macro_f1=None, f1=dict.fromkeys(labels))
     resamples = resample_dialogues(
         confusions_DCC, scores_from_confusion, samples=samples, confidence=confidence, seed=seed

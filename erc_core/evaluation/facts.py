@@ -14,6 +14,7 @@ from erc_core.evaluation.records import (
     RunFacts,
     SplitFacts,
 )
+from erc_core.evaluation.units import unit_of
 from erc_core.run.paths import data_folder, reports_folder
 from erc_core.run.provenance import commit, versions
 from erc_core.store.clips import ClipStatus, count_statuses
@@ -48,6 +49,7 @@ def gather_facts(
         synthetic=ingest.synthetic,
         labels=labels,
         modality=model["model"]["model"]["modality"],
+        unit=unit_of(utterances, ingest.ingest),
         backbone=model["backbone"],
         weights=weights_in_words(model),
         splits={split: _split_facts(joined.filter(pl.col("split") == split), labels) for split in SPLITS},

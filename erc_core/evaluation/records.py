@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 import polars as pl
 from pydantic import Field, FiniteFloat, model_validator
 
+from erc_core.evaluation.units import Unit
 from erc_core.run.atomic import write_json
 from erc_core.run.paths import results_file
 from erc_core.store.records import Record
@@ -35,7 +36,7 @@ def prediction_columns(labels: list[str]) -> pl.Schema:
 
 
 class Score(NamedTuple):
-    """A score and the ends of its interval, fractions; without ends where the split is a single dialogue."""
+    """A score and the ends of its interval, fractions; without ends where the split has too few units."""
 
     value: float
     low: float | None
@@ -107,6 +108,7 @@ class RunFacts(Record):
     synthetic: bool
     labels: list[str] = Field(min_length=1)  # the most frequent first
     modality: str
+    unit: Unit  # what intervals and the study's bootstrap resample
     backbone: str
     weights: str  # what the encoders started from, in words
     splits: dict[str, SplitFacts]

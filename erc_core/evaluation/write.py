@@ -15,15 +15,18 @@ from erc_core.evaluation.records import (
     write_predictions,
 )
 from erc_core.evaluation.scores import per_class, score
+from erc_core.evaluation.units import MIN_UNITS, Unit, too_few, units_of
 from erc_core.params.training import EvaluateParams
 
 
-def evaluate_predictions(predictions: pl.DataFrame, labels: list[str], params: EvaluateParams, folder: Path) -> Metrics:
+def evaluate_predictions(
+    predictions: pl.DataFrame, labels: list[str], params: EvaluateParams, folder: Path, unit: Unit = "dialogue"
+) -> Metrics:
     """Score the predictions on a test split, write the four files into a folder, and return the scores.
 
     `predictions` has one row per test utterance, with the columns of records.prediction_columns; others are dropped.
-    `labels` are all C names, in the order that tables and figures keep. The folder is made if missing. The ends of an
-    interval are None where the split is a single dialogue; a warning says so.
+    `labels` are all C names, in the order that tables and figures keep. The folder is made if missing. Intervals resample
+    the units of the split (units.unit_of); with fewer than MIN_UNITS their ends are None, and a warning says so.
 
     Raises:
         ValueError: A column is missing, has the wrong type, nulls or values that are not finite, an utterance appears
@@ -32,14 +35,13 @@ def evaluate_predictions(predictions: pl.DataFrame, labels: list[str], params: E
     table = _checked(predictions, labels)
     gold, predicted = table["emotion"].to_list(), table["predicted"].to_list()
     scores = score(gold, predicted, labels)
-    confusions = dialogue_confusions(table["dialogue_id"].to_list(), gold, predicted, labels)
+    units = units_of(table, unit)
+    confusions = dialogue_confusions(units.names, gold, predicted, labels)
     intervals = bootstrap_intervals(
         confusions, labels, samples=params.bootstrap_samples, confidence=params.confidence, seed=params.seed
     )
-    if len(confusions) == 1:
-        logging.getLogger(__name__).warning(
-            "the test split is a single dialogue: it has scores, but no intervals, which need dialogues to resample"
-        )
+    if units.n < MIN_UNITS:
+        logging.getLogger(__name__).warning("no interval: %s", too_few(units.n, units.noun))
     values: dict[str, float | None] = {}
     for name in ("acc", "wf1", "macro_f1"):
         values[name] = round(getattr(scores, name), DECIMALS)

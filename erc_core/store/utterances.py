@@ -66,6 +66,11 @@ def read_utterances(folder: Path) -> pl.DataFrame:
     return read_parquet(folder / UTTERANCES_FILE, "ingest", SCHEMA)
 
 
+def stand_alone(utterances: pl.DataFrame) -> bool:
+    """Return whether no dialogue has two utterances, so that there are none to speak of."""
+    return len(utterances) > 1 and utterances["dialogue_id"].n_unique() == len(utterances)
+
+
 def labels_of(utterances: pl.DataFrame) -> list[str]:
     """Return the emotions of the train split, the most frequent first.
 

@@ -132,7 +132,7 @@ def test_a_single_dialogue_has_no_intervals():
 
 
 def test_a_class_that_is_not_in_gold_has_no_interval():
-    counts = dialogue_confusions(["a", "b"], ["joy", "anger"], ["joy", "fear"], LABELS)
+    counts = dialogue_confusions(list("abcdef"), ["joy", "anger"] * 3, ["joy", "fear"] * 3, LABELS)
     f1 = bootstrap_intervals(counts, LABELS, samples=200, confidence=0.95, seed=0).f1
     assert f1["fear"] is None
     assert f1["neutral"] is None

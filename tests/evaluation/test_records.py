@@ -12,7 +12,7 @@ METRICS = Metrics(
 )  # fmt: skip
 SPLIT = {"utterances": 3, "dialogues": 1, "speakers": 2, "hours": 0.1, "emotions": {"joy": 3, "fear": 0}}
 FACTS = {
-    "dataset": "mine", "synthetic": False, "labels": ["joy", "fear"], "modality": "T", "backbone": "tiny", "weights": "random",
+    "dataset": "mine", "synthetic": False, "labels": ["joy", "fear"], "modality": "T", "unit": "dialogue", "backbone": "tiny", "weights": "random",
     "splits": {"train": SPLIT, "dev": SPLIT, "test": SPLIT}, "clips": {"ok": 8, "silent": 1},
     "problems": [{"utterance_id": "u", "split": "dev", "status": "silent", "detail": None, "action": "text only"}],
     "truncated_texts": 0, "ingest": {"rows": 9}, "training": {"seed": 0}, "versions": {"torch": "2"}, "commit": None,

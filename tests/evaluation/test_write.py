@@ -88,7 +88,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
 def test_a_single_dialogue_has_empty_intervals_and_a_warning(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         metrics = evaluate_predictions(predictions(n_dialogues=1), LABELS, PARAMS, tmp_path)
-    assert "single dialogue" in caplog.text
+    assert "the test split has 1 dialogue, and" in caplog.text
     assert metrics.wf1 is not None
     assert metrics.score("wf1")[1:] == (None, None)
     assert json.loads((tmp_path / "metrics.json").read_text())["wf1_high"] is None
@@ -135,3 +135,13 @@ def test_the_scores_that_experiments_compare_are_few_and_short(tmp_path):
     assert list(scores) == ["acc", "macro_f1", "val_wf1", "wf1"]
     assert scores["wf1"] == round(metrics.wf1, 4)
     assert scores["val_wf1"] == 0.1235
+
+
+def test_two_speakers_have_no_interval_however_many_dialogues_and_the_reason_is_told(tmp_path, caplog):
+    table = predictions(n_dialogues=10).with_columns(speaker=pl.Series(["Joey", "Ross"] * 5))
+    assert evaluate_predictions(table, LABELS, PARAMS, tmp_path).wf1_low is not None
+    with caplog.at_level(logging.WARNING):
+        metrics = evaluate_predictions(table, LABELS, PARAMS, tmp_path, "speaker")
+    assert "no interval: the test split has 2 speakers" in caplog.text
+    assert metrics.score("wf1")[1:] == (None, None)
+    assert pl.read_csv(tmp_path / "per_class.csv")["f1_low"].null_count() == 3

@@ -161,6 +161,7 @@ def write_inputs(params: Params) -> Callable[..., None]:
             "synthetic": True,
             "labels": labels,
             "modality": "T+A",
+            "unit": "dialogue",
             "backbone": "tiny",
             "splits": {
                 "train": split | {"utterances": sum(train.values()), "emotions": train},

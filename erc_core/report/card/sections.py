@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from erc_core.report.card.checks import NAME_WIDTH, CheckResults, stand_alone
+from erc_core.report.card.checks import NAME_WIDTH, CheckResults
 from erc_core.report.card.issues import ISSUES_FILE
 from erc_core.report.card.source import CardSource
 from erc_core.report.page.clean import shorten
@@ -14,6 +14,7 @@ from erc_core.report.page.document import Block, Cells, Drawn, Picture, Section,
 from erc_core.report.page.formats import MISSING, SPLIT_TITLES, count, first_of, percent, plural, value
 from erc_core.run.paths import reports_folder
 from erc_core.store.clips import ClipStatus, count_statuses
+from erc_core.store.utterances import stand_alone
 
 CLASSES_SHOWN = 100
 PROBLEMS_SHOWN = 20

@@ -16,6 +16,7 @@ from erc_core.evaluation.records import (
     read_per_class,
     read_predictions,
 )
+from erc_core.evaluation.units import Units, units_of
 from erc_core.report.card.record import Card
 from erc_core.run.paths import reports_folder, results_file
 from erc_core.store.tables import damaged
@@ -39,6 +40,11 @@ class DatasetContent:
     def labels(self) -> list[str]:
         """Label names, the most frequent first."""
         return self.facts.labels
+
+    @property
+    def units(self) -> Units:
+        """What intervals resample, utterance by utterance."""
+        return units_of(self.predictions, self.facts.unit)
 
     @property
     def n_dialogues(self) -> int:

@@ -92,7 +92,7 @@ def make_document(
         "One emotion is predicted for each utterance of a conversation, from its text, its speech, or both. "
         "All scores are on the test split. No training sees it: epochs are chosen on the validation split. But every training "
         "is scored on it, those of each question and of the study alike, so that choosing among their test scores would be "
-        f"choosing on the test split. {interval_words(params.evaluate)}"
+        f"choosing on the test split. {interval_words(params.evaluate, [content.units.noun for content in contents])}"
     )
     synthetic = [content.dataset for content in contents if content.facts.synthetic]
     warning = ""

@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from erc_core.evaluation.scores import confusion, score
+from erc_core.evaluation.units import too_few
 from erc_core.params.training import EvaluateParams, ReportParams
 from erc_core.report.page.clean import shorten
 from erc_core.report.page.content import DatasetContent
@@ -65,12 +66,14 @@ def dataset_part(
     return DatasetPart(content.dataset, content.facts.synthetic, sections)
 
 
-def interval_words(evaluate: EvaluateParams) -> str:
-    """Say how the intervals were made."""
+def interval_words(evaluate: EvaluateParams, nouns: Sequence[str] = ("dialogue",)) -> str:
+    """Say how the intervals were made; `nouns` are what was resampled, see units.Units."""
+    one = " or ".join(dict.fromkeys(nouns))
+    several = " or ".join(f"{noun}s" for noun in dict.fromkeys(nouns))
     return (
         f"Intervals are {100 * evaluate.confidence:g}% percentile bootstrap intervals from "
-        f"{plural(evaluate.bootstrap_samples, 'resample')} of whole test dialogues, because utterances of one dialogue "
-        "are not independent. They tell how far the score depends on which dialogues the test split happens to hold, "
+        f"{plural(evaluate.bootstrap_samples, 'resample')} of whole test {several}, because utterances of one {one} "
+        f"are not independent. They tell how far the score depends on which {several} the test split happens to hold, "
         "not how far it varies between training runs."
     )
 
@@ -95,8 +98,7 @@ def _scores(content: DatasetContent, evaluate: EvaluateParams) -> list[Block]:
     )
     blocks: list[Block] = [Headline(scores), text]
     if metrics.wf1_low is None:
-        text = "There are no intervals: they come from resampling dialogues, and the test split has one only."
-        blocks.append(text)
+        blocks.append(f"There are no intervals: {too_few(content.units.n, content.units.noun)}.")
     return blocks
 
 
@@ -145,7 +147,7 @@ def _classes(content: DatasetContent, drawn: Mapping[str, Drawn], evaluate: Eval
         rows,
     )
     per_class = Picture(
-        f"{name}: F1 of each class. Bars are {confidence} intervals from resampled dialogues; the numbers "
+        f"{name}: F1 of each class. Bars are {confidence} intervals from resampled {content.units.noun}s; the numbers "
         f"on the right are the utterances of the class.{_first_drawn(labels)}{note}",
         "Dot plot of the F1 of each class with its interval; the numbers are in the table above.",
         drawn["per_class"],

@@ -1,4 +1,4 @@
-"""A row of a table against the table's reference: paired over seeds, and paired over test dialogues.
+"""A row of a table against the table's reference: paired over seeds, and paired over test dialogues or speakers.
 
 The paired t test compares the scores of single trainings; the bootstrap compares the predictions averaged over the seeds,
 which are those of an ensemble and score a little higher than a single training does. So there are two differences, each
@@ -31,9 +31,10 @@ class Difference:
     mean: float  # mean over the seeds that both have
     p_t: float | None  # of the paired t test over these seeds; None with one seed
     averaged: float  # of the predictions averaged over these seeds
-    low: float | None  # lower end of the interval of `averaged`, from resampled dialogues; None with a single dialogue
+    low: float | None  # lower end of the interval of `averaged`, from resampled units; None with fewer than MIN_UNITS
     high: float | None  # upper end
-    p_bootstrap: float | None  # of `averaged`, from the same resamples; None with a single dialogue
+    p_bootstrap: float | None  # of `averaged`, from the same resamples; None likewise
+    n_units: int  # number of dialogues, or other units, that could be resampled
     p_t_holm: float | None = None  # p_t after Holm's correction over the table
     p_bootstrap_holm: float | None = None  # p_bootstrap after Holm's correction over the table
 
@@ -122,7 +123,8 @@ def compare(row: Side, reference: Side, evaluate: EvaluateParams) -> dict[str, D
         a, b = row.scores(metric, seeds), reference.scores(metric, seeds)
         mean = float(np.mean(np.subtract(a, b)))
         paired = bootstrap[metric]
-        differences[metric] = Difference(mean, paired_t(a, b), paired.difference, paired.low, paired.high, paired.p)
+        over_units = (paired.difference, paired.low, paired.high, paired.p, ours["dialogue_id"].n_unique())
+        differences[metric] = Difference(mean, paired_t(a, b), *over_units)
     return differences
 
 

@@ -17,7 +17,7 @@ INTRODUCTION = (
     "parameters of the model above; their epochs were chosen on the validation split as well. Each training of each row is "
     "scored on the test split, so that many scores of one test split stand here: choose among rows by their validation "
     "scores. The t-test asks whether a "
-    "difference would come back with other seeds, the bootstrap whether it would come back on other dialogues: a "
+    "difference would come back with other seeds, the bootstrap whether it would come back on other {}s: a "
     "difference that only one of them bears out is no result yet."
 )
 NO_STUDY = (
@@ -34,7 +34,7 @@ def study_sections(tables: Sequence[StudyTable], drawn: Mapping[str, Drawn], eva
     for table in tables:
         title = SWEEPS if table.kind == "sweep" else table.name.replace("_", " ").capitalize()
         blocks.setdefault(title, []).extend(_table_blocks(table, drawn, evaluate))
-    blocks[next(iter(blocks))].insert(0, INTRODUCTION)
+    blocks[next(iter(blocks))].insert(0, INTRODUCTION.format(tables[0].unit))
     sections = [Section(title, f"study-{i}", tuple(of_title)) for i, (title, of_title) in enumerate(blocks.items(), 1)]
     trainings = training_section(tables, drawn)
     return [*sections, trainings] if trainings else sections

@@ -15,6 +15,7 @@ from scipy.stats import t, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 from erc_core.evaluation.bootstrap import Counts, dialogue_confusions, resample_dialogues, scores_from_confusion
+from erc_core.evaluation.units import MIN_UNITS
 
 SCORES = ("acc", "wf1", "macro_f1")
 # Scores closer than this are equal: what remains is the rounding of sums and quotients
@@ -38,9 +39,9 @@ class PairedDifference:
     """A score of system a minus that of system b on the same utterances."""
 
     difference: float  # on the whole test split, from -1 to 1
-    low: float | None  # lower end of the percentile interval; None with a single dialogue
-    high: float | None  # upper end; None with a single dialogue
-    p: float | None  # two-sided p value of no difference; None with a single dialogue
+    low: float | None  # lower end of the percentile interval; None with fewer than MIN_UNITS dialogues
+    high: float | None  # upper end; None likewise
+    p: float | None  # two-sided p value of no difference; None likewise
 
 
 def seed_summary(values: Sequence[float], confidence: float) -> SeedSummary:
@@ -100,7 +101,7 @@ def paired_dialogue_bootstrap(
     IEMOCAP), 5 to 6% with 80, 4% with 280 (the test split of MELD; within chance of 5%).
 
     Args:
-        dialogue_ids: Dialogue of each of n utterances.
+        dialogue_ids: Dialogue, or other unit to resample, of each of n utterances.
         gold: Gold label of each utterance.
         probabilities_a: (n, C) probabilities of system a, averaged over its seeds; the largest is the prediction.
         probabilities_b: (n, C) likewise of system b.
@@ -110,7 +111,8 @@ def paired_dialogue_bootstrap(
         seed: Of the resamples: the same seed gives the same result, whatever the order of the utterances.
 
     Returns:
-        The differences a minus b by score (acc, wf1, macro_f1), with intervals and p values unless there is one dialogue.
+        The differences a minus b by score (acc, wf1, macro_f1), with intervals and p values unless there are fewer than
+        MIN_UNITS dialogues.
 
     Raises:
         ValueError: Unequal lengths, no utterances, an unknown label, probabilities of another shape or not finite.
@@ -123,7 +125,7 @@ def paired_dialogue_bootstrap(
         axis=1,
     )
     observed_S = _differences(confusions_D2CC.sum(axis=0))
-    if len(confusions_D2CC) < 2:
+    if len(confusions_D2CC) < MIN_UNITS:
         return {name: PairedDifference(float(x), None, None, None) for name, x in zip(SCORES, observed_S, strict=True)}
     resamples = resample_dialogues(confusions_D2CC, _differences, samples=samples, confidence=confidence, seed=seed)
     not_above_S = (resamples.values_SR <= TIE).sum(axis=1)

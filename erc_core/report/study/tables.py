@@ -32,7 +32,9 @@ class StudySource:
     study: StudyParams  # tables, variants, and which of them to run
     evaluate: EvaluateParams  # confidence, resamples and seed of intervals and tests
     results: Mapping[str, VariantResults | None]  # of each variant; None, or no entry, where there are none
-    predictions: Callable[[str], pl.DataFrame]  # returns the predictions of a variant that has results
+    # returns the predictions of a variant that has results; dialogue_id names the unit that the bootstrap resamples
+    predictions: Callable[[str], pl.DataFrame]
+    unit: str = "dialogue"  # what such a unit is called, see units.Units
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class StudyTable:
     rows: tuple[Row, ...]  # in order
     synthetic: bool  # whether the corpus is
     note: str  # what params.yaml says under it
+    unit: str  # what the bootstrap resamples
 
     @property
     def shown(self) -> list[Row]:
@@ -63,6 +66,11 @@ class StudyTable:
     def compared(self) -> list[Row]:
         """The rows that were compared with the reference."""
         return [row for row in self.rows if row.differences]
+
+    @property
+    def n_units(self) -> int:
+        """Number of units that the bootstrap could resample in every comparison."""
+        return min((of.n_units for row in self.compared for of in row.differences.values()), default=0)
 
     @property
     def has_seeds(self) -> bool:
@@ -122,6 +130,7 @@ def _table(source: StudySource, name: str, table: TableParams) -> StudyTable:
         rows=tuple(_same_seeds(rows)),
         synthetic=source.synthetic,
         note=table.note or "",
+        unit=source.unit,
     )
 
 

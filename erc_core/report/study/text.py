@@ -6,6 +6,7 @@ Notes say what a star means, what was tested, what is missing, where the numbers
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from erc_core.evaluation.units import MIN_UNITS, too_few
 from erc_core.params.training import EvaluateParams
 from erc_core.report.page.document import Column, Table
 from erc_core.report.page.formats import MODALITIES, listed, plural, value
@@ -49,9 +50,10 @@ def scores_table(table: StudyTable, evaluate: EvaluateParams, *, intervals: bool
 def tests_table(table: StudyTable, evaluate: EvaluateParams) -> Table:
     """Show the tests of the rows that were compared with a reference, a line for each score."""
     lines = [columns.test_columns(table, metric, evaluate) for metric in columns.METRIC_TITLES]
-    tests = "tests over seeds and over dialogues" if table.has_seeds else "tests over dialogues"
+    over = ["over seeds"] * table.has_seeds + [f"over {table.unit}s"] * (table.n_units >= MIN_UNITS)
+    with_p = f", with the p values of tests {' and '.join(over)}" if over else ""
     return Table(
-        f"{table.dataset}, test split: differences from {reference_words(table)}, in points, with the p values of {tests}.",
+        f"{table.dataset}, test split: differences from {reference_words(table)}, in points{with_p}.",
         [column.head for column in lines[0]],
         [cells(line, row_values(table, row)) for row in table.compared for line in lines],
         _groups([row for row in table.compared for _ in lines]),
@@ -141,19 +143,26 @@ def paired_words(table: StudyTable) -> str:
 
 def tested_note(table: StudyTable, evaluate: EvaluateParams) -> str:
     """Say in one sentence what was tested."""
-    t_test = "a two-sided t-test on the scores of single trainings, paired by seed, and " if table.has_seeds else ""
+    tests = ["a two-sided t-test on the scores of single trainings, paired by seed"] * table.has_seeds
     averaged = "the predictions averaged over the seeds" if table.has_seeds else "the predictions"
-    values = "both p values" if table.has_seeds else "its p values"
+    has_bootstrap = table.n_units >= MIN_UNITS
+    untested = "" if has_bootstrap else f"No interval and no bootstrap: {too_few(table.n_units, table.unit)}."
+    if not (has_bootstrap or table.has_seeds):
+        return untested
+    if has_bootstrap:
+        resampled = f"{plural(evaluate.bootstrap_samples, 'resample')} of whole test {table.unit}s"
+        tests.append(f"a bootstrap of {averaged} with {resampled}")
+    values = "both p values" if table.has_seeds and has_bootstrap else "its p values"
     n = len(table.compared)
     correction = (
         f"{values} are corrected after Holm over the {n} comparisons of the table, each score for itself, intervals are not"
         if n > 1
         else f"{values} are those of the table’s one comparison, so that nothing is to correct"
     )
-    return (
-        f"Tested: the difference of each row from {reference_words(table)}, by {t_test}a bootstrap of {averaged} with "
-        f"{plural(evaluate.bootstrap_samples, 'resample')} of whole test dialogues; {correction}."
+    tested = (
+        f"Tested: the difference of each row from {reference_words(table)}, by {', and '.join(tests)}; {correction}."
     )
+    return f"{tested} {untested}".rstrip()
 
 
 def gap_notes(table: StudyTable) -> list[str]:

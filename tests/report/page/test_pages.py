@@ -2,6 +2,7 @@ import base64
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -284,7 +285,7 @@ def test_no_errors_and_none_wanted(rendered, params):
 def test_a_single_dialogue_has_no_intervals_and_the_page_says_why(rendered):
     html, markdown = rendered(n_dialogues=1)
     for text in (Page(html).visible, markdown):
-        assert "There are no intervals" in text
+        assert "There are no intervals: the test split has 1 dialogue, and" in text
         assert "no interval" in text
         assert not re.search(r"\b(nan|none|null)\b", text, re.IGNORECASE)
 
@@ -308,3 +309,13 @@ def test_the_stage_imports_no_deep_learning(tmp_path):
     code = "import sys, stages.report; print(sorted({'torch', 'transformers', 'timm'} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[3])
     assert ran.stdout == "[]\n", ran.stderr
+
+
+def test_a_page_about_few_speakers_says_why_it_has_no_intervals(tmp_path, params, write_inputs, placeholders):
+    write_inputs(tmp_path, unit="speaker")
+    (content,) = contents(tmp_path, params)
+    few = {f"{name}_{end}": None for name in ("acc", "wf1", "macro_f1") for end in ("low", "high")}
+    content = replace(content, metrics=content.metrics.model_copy(update=few))
+    markdown = render_markdown(make_document(params, [content], {"demo": []}, {"demo": placeholders}))
+    assert "There are no intervals: the test split has 1 speaker, and" in markdown
+    assert "resamples of whole test speakers, because utterances of one speaker" in markdown

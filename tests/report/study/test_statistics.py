@@ -177,8 +177,8 @@ def test_equal_systems_differ_by_nothing():
 def test_a_difference_by_rounding_is_none():
     # Every dialogue is the same and the classes change places from a to b, so the sums of F1 differ in their order only
     gold, a, b = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 0, 1, 0, 2]), np.array([2, 0, 2, 1, 2, 0])
-    dialogue_ids, gold_labels = [f"d{i}" for i in range(4) for _ in gold], [LABELS[i] for i in gold] * 4
-    one_hot = [np.eye(3)[np.tile(predicted_index, 4)] for predicted_index in (a, b)]
+    dialogue_ids, gold_labels = [f"d{i}" for i in range(6) for _ in gold], [LABELS[i] for i in gold] * 6
+    one_hot = [np.eye(3)[np.tile(predicted_index, 6)] for predicted_index in (a, b)]
     for pair in (one_hot, one_hot[::-1]):
         result = paired_dialogue_bootstrap(
             dialogue_ids, gold_labels, *pair, LABELS, samples=100, confidence=0.9, seed=0
@@ -212,6 +212,15 @@ def test_a_single_dialogue_has_differences_only():
     a, b = np.eye(3)[[1, 2]], np.eye(3)[[1, 0]]
     result = paired_dialogue_bootstrap(["d", "d"], gold, a, b, LABELS, samples=100, confidence=0.95, seed=0)
     assert result["acc"] == PairedDifference(0.5, None, None, None)
+
+
+def test_fewer_than_five_units_have_differences_only():
+    few, enough = (
+        paired_dialogue_bootstrap(*systems(n, seed=6), LABELS, samples=100, confidence=0.95, seed=0) for n in (4, 5)
+    )
+    for name in ("acc", "wf1", "macro_f1"):
+        assert (few[name].low, few[name].high, few[name].p) == (None, None, None)
+        assert None not in (enough[name].low, enough[name].high, enough[name].p)
 
 
 def test_bootstrap_refuses_probabilities_that_do_not_fit():

@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from erc_core.errors import ErcError
 from erc_core.params.training import EvaluateParams
 from erc_core.report.study.tables import StudySource, make_tables
+from erc_core.report.study.text import shown_tables
 from erc_core.store.checksums import seal, unseal
 from erc_core.store.tables import write_parquet
 from erc_core.study.results import read_predictions, read_results
@@ -366,3 +367,24 @@ def test_points_that_the_corpus_has_no_modality_for_are_rows_with_that_reason(tm
     assert {row.missing for row in comparison.values()} == {None, f"left out for want of {reason}"}
     assert all(made[name].is_empty for name in ("ablation", "n_blocks"))
     assert rows_of(made["ablation"])["", "Full model"].missing == f"left out for want of {reason}"
+
+
+def test_few_speakers_have_no_bootstrap_and_the_notes_say_why(project, monkeypatch):
+    monkeypatch.chdir(project)
+    study = study_params(run=["full", "without_icl"])
+
+    def of_two_speakers(variant):
+        by_half = pl.col("dialogue_id").str.ends_with("1").cast(pl.String)
+        return read_predictions("demo", variant).with_columns(dialogue_id=by_half)
+
+    results = {name: read_results("demo", name) for name in study.run}
+    source = StudySource("demo", "meld", True, study, EVALUATE, results, of_two_speakers, "speaker")
+    (table,) = (table for table in make_tables(source) if table.name == "ablation")
+    (row,) = table.compared
+    for difference in row.differences.values():
+        assert (difference.low, difference.p_bootstrap, difference.p_bootstrap_holm) == (None, None, None)
+        assert difference.p_t_holm is not None
+    shown = shown_tables(table, EVALUATE)[1]
+    assert "No interval and no bootstrap: the test split has 2 speakers, and" in shown.notes[0]
+    assert "with the p values of tests over seeds." in shown.caption
+    assert "resample" not in shown.notes[0].split(" No interval")[0]
