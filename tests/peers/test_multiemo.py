@@ -33,8 +33,6 @@ VALUES = {
     "epochs": 1,
     "schedule": "constant",
     "warmup": 0.0,
-    "schedule": "constant",
-    "warmup": 0,
     "batch_dialogues": 4,
 }
 

@@ -27,8 +27,6 @@ VALUES = {
     "epochs": 1,
     "schedule": "constant",
     "warmup": 0.0,
-    "schedule": "constant",
-    "warmup": 0,
     "batch_dialogues": 4,
 }
 # speakers of each dialogue, and the utterances without speech: a usual dialogue, one speaker, one utterance with and one
