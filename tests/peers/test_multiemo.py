@@ -32,8 +32,6 @@ VALUES = {
     "weight_decay": 0.0,
     "epochs": 1,
     "schedule": "constant",
-    "warmup": 0.0,
-    "schedule": "constant",
     "warmup": 0,
     "batch_dialogues": 4,
 }
