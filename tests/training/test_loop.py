@@ -30,7 +30,8 @@ def make_trainer(corpus, params, name="run", **options):
 
 @pytest.mark.parametrize("modality", ["T", "A", "T+A"])
 def test_training_learns(corpus, make_params, modality):
-    trained = make_trainer(corpus, make_params(model__modality=modality, train__epochs=12)).fit()
+    params = make_params(model__modality=modality, train__epochs=12, train__patience=12, train__schedule="constant")
+    trained = make_trainer(corpus, params).fit()
     assert trained.history[-1].train_erc < 0.6 * trained.history[0].train_erc
     assert trained.best.val_wf1 > (0.6 if modality == "A" else 0.9)
 
