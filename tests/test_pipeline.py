@@ -278,7 +278,6 @@ def damage(path: Path) -> None:
     [
         ("clips.parquet", "card@demo", "resample@demo"),
         ("text.h5", "train@demo", "embed@demo"),
-        ("text_encoder/model.safetensors", "train@demo", "embed@demo"),
     ],
 )
 def test_the_told_remedy_mends_what_dvc_takes_for_whole(clone, name, reader, maker):
