@@ -32,7 +32,7 @@ from benchmarks.harness import RESULTS
 from erc_core.errors import ErcError
 from erc_core.inference.dialogues import DialogueFeatures
 from erc_core.inference.feature_set import FeatureSet
-from erc_core.params.by_dataset import is_of
+from erc_core.params.by_dataset import changes_for
 from erc_core.params.load import check_params
 from erc_core.params.peers import PEERS
 from erc_core.params.schema import Params
@@ -118,11 +118,8 @@ def changed(tree: dict[str, Any], system: str, changes: dict[str, Any], dataset:
     own: dict[str, Any] = new["backbones"][backbone]["training"]
     if system in PEERS:
         own = new["study"]["variants"][system]["settings"][backbone]
-    by_dataset = own.pop(
-        "datasets", {}
-    )  # what is tried counts for the dataset at hand, and starts from what stands for it
-    fitting = [name for name in by_dataset if is_of(dataset, name)]
-    own |= by_dataset[max(fitting, key=len)] if fitting else {}
+    # what is tried counts for the dataset at hand, and starts from what stands for it
+    own |= changes_for(dataset, own.pop("datasets", {}))
     for key, value in changes.items():
         *sections, last = key.split(".")
         place = own if not sections else new

@@ -16,6 +16,9 @@ class ParamsError(ErcError):
     exit_code = 2
 
 
-def damaged(path: Path, problem: str) -> ErcError:
-    """Return the error of a file of the pipeline that is not what its stage wrote."""
-    return ErcError(f"{path}: {problem}; run `python -m erc_core.run.mend {shlex.quote(str(path))}`, then `dvc repro`")
+def damaged(path: Path, problem: str, stage: str = "") -> ErcError:
+    """Return the error of a file of the pipeline that is not what its stage wrote; names the stage where it is given."""
+    maker = f"; the stage {stage} makes it" if stage else ""
+    return ErcError(
+        f"{path}: {problem}{maker}; run `python -m erc_core.run.mend {shlex.quote(str(path))}`, then `dvc repro`"
+    )

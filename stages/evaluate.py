@@ -51,12 +51,14 @@ def main(params: Params, dataset: str) -> None:
         )
         utterances = features.utterances
     table = prediction_table(predictions, utterances, labels)
-    unit = unit_of(utterances, IngestRecord.read(folder).ingest)
+    ingest = IngestRecord.read(folder)
+    unit = unit_of(utterances, ingest.ingest)
     metrics = evaluate_predictions(table, labels, params.evaluate, reports, unit)
     training = TrainingRecord.read(reports)
     read_history(reports)  # damage is told before the facts take its hash
     write_scores(metrics, training.val_wf1, reports)
-    gather_facts(dataset, saved.description, training.model_dump(mode="json"), utterances, read_clips(folder)).write()
+    run = training.model_dump(mode="json")
+    gather_facts(dataset, saved.description, run, utterances, read_clips(folder), ingest, unit).write()
     shown = [_in_words(metrics, *name) for name in (("W-F1", "wf1"), ("accuracy", "acc"), ("macro F1", "macro_f1"))]
     print(f"evaluate {dataset}: {metrics.n} test utterances, {', '.join(shown)}")
 

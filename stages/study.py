@@ -41,10 +41,10 @@ def main(params: Params, dataset: str, variant: str) -> None:
     """Train what the variant asks for and the corpus has the modalities of, and write scores, costs and predictions."""
     folder = data_folder(dataset)
     quiet_transformers()
-    backbone = params.selected_backbone
-    device = pick_device(params, () if params.study.variants[variant].system else (backbone.bert, backbone.vit))
+    system, backbone = params.study.variants[variant].system, params.selected_backbone
+    device = pick_device(params, () if system else (backbone.bert, backbone.vit))
     points, seeds = points_of(params.study, variant), seeds_of(params.study, variant)
-    system, settings = params.study.variants[variant].system, settings_of(params, variant, dataset)
+    settings = settings_of(params, variant, dataset)
     labels = labels_of(read_utterances(folder))
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
         features.require_params(speech_params(params) | text_params(params))
@@ -96,12 +96,18 @@ def main(params: Params, dataset: str, variant: str) -> None:
     for checkpoint in checkpoints:
         checkpoint.remove()
     for of_point in results.points:
-        scores = ", ".join(f"{100 * run.wf1:.1f}" for run in of_point.runs)
-        seconds = sum(run.seconds for run in of_point.runs)
-        trained = f"test W-F1 {scores} ({len(of_point.runs)} seeds, {seconds:.1f} s of training)"
-        same = "the full model, trained as variant full" if of_point.same_as_full else trained
-        reason = f"left out for want of {of_point.left_out}" if of_point.left_out else same
-        print(f"study {dataset} {variant} {of_point.point}: {reason}")
+        print(f"study {dataset} {variant} {of_point.point}: {outcome_of(of_point)}")
+
+
+def outcome_of(point: PointResults) -> str:
+    """Return what became of a point, in words."""
+    if point.left_out:
+        return f"left out for want of {point.left_out}"
+    if point.same_as_full:
+        return "the full model, trained as variant full"
+    scores = ", ".join(f"{100 * run.wf1:.1f}" for run in point.runs)
+    seconds = sum(run.seconds for run in point.runs)
+    return f"test W-F1 {scores} ({len(point.runs)} seeds, {seconds:.1f} s of training)"
 
 
 def describe_weights(name: str, backbone: BackboneParams, *, is_peer: bool) -> str:

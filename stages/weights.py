@@ -5,12 +5,12 @@ Writes  data/weights.json: the SHA-256 of every file in these folders; a name on
 Params  backbone, backbones
 """
 
-import hashlib
 from pathlib import Path
 
 from erc_core.params.schema import Params
 from erc_core.run.atomic import write_json
 from erc_core.run.hub import find_weights
+from erc_core.run.provenance import sha256
 from erc_core.run.stage import run_stage
 
 
@@ -31,8 +31,7 @@ def files_of(folder: Path) -> dict[str, str]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if path.is_file() and not any(part.startswith(".") for part in inside.parts):
-            with path.open("rb") as file:
-                hashes[inside.as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+            hashes[inside.as_posix()] = sha256(path)
     return hashes
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.injection.bad_tables import DATASET, HEADER, make_project, plain_rows
+from benchmarks.injection.damage import put_in_its_place
 from benchmarks.injection.project import Project
 from benchmarks.injection.verdict import Case, judge
 from benchmarks.injection.zygote import Zygote
@@ -212,19 +213,8 @@ def _named(folder: Path, rng: random.Random) -> Made:
 
 def _placed(folder: Path, rng: random.Random) -> Made:
     path, secret = folder / "bad.wav", folder.parents[3] / "sentinel/secret.wav"
-    kinds: dict[str, Callable[[], object]] = {
-        "a folder": path.mkdir,
-        "a pipe": lambda: os.mkfifo(path),
-        "a link out of the folder": lambda: path.symlink_to(secret),
-        "a link to itself": lambda: path.symlink_to(path),
-        "a link to nowhere": lambda: path.symlink_to("nowhere"),
-        "a device that never ends": lambda: path.symlink_to("/dev/zero"),
-        "a link to a pipe": lambda: path.symlink_to("pipe"),
-        "nothing": lambda: None,
-    }
     os.mkfifo(folder / "pipe")
-    kind = rng.choice(list(kinds))
-    kinds[kind]()
+    kind = put_in_its_place(path, secret, rng, {"a link to a pipe": lambda: path.symlink_to("pipe")})
     return path.name, kind, False
 
 

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-import os
 import pickle
 import random
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.injection.damage import put_in_its_place
 from benchmarks.injection.project import Project, remove
 from benchmarks.injection.verdict import Case, judge
 from benchmarks.injection.zygote import Zygote
@@ -228,19 +228,7 @@ def _whole(path: Path, rng: random.Random) -> tuple[str, Rows]:
 
 
 def _place(path: Path, rng: random.Random) -> tuple[str, Rows]:
-    secret = path.parents[4] / "sentinel/secret.txt"
-    kinds: dict[str, Callable[[], object]] = {
-        "a folder": path.mkdir,
-        "a pipe": lambda: os.mkfifo(path),
-        "a link out of the folder": lambda: path.symlink_to(secret),
-        "a link to itself": lambda: path.symlink_to(path),
-        "a link to nowhere": lambda: path.symlink_to("nowhere"),
-        "a device that never ends": lambda: path.symlink_to("/dev/zero"),
-        "nothing": lambda: None,
-    }
-    kind = rng.choice(list(kinds))
-    kinds[kind]()
-    return kind, []
+    return put_in_its_place(path, path.parents[4] / "sentinel/secret.txt", rng, {}), []
 
 
 # each writes the file, says what it did, and returns the rows that have to be read as they stand

@@ -1,5 +1,6 @@
 """Ways to damage a file, drawn from a seed."""
 
+import os
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,6 +35,23 @@ def zero(path: Path, rng: random.Random) -> str:
     content[place : place + BLOCK] = bytes(len(content[place : place + BLOCK]))
     _replace(path, content)
     return f"{BLOCK} bytes from {place}"
+
+
+def put_in_its_place(path: Path, secret: Path, rng: random.Random, also: Mapping[str, Callable[[], object]]) -> str:
+    """Put what is no file, a link to the secret, or nothing where a file is expected that is not there, or one of `also`."""
+    kinds: dict[str, Callable[[], object]] = {
+        "a folder": path.mkdir,
+        "a pipe": lambda: os.mkfifo(path),
+        "a link out of the folder": lambda: path.symlink_to(secret),
+        "a link to itself": lambda: path.symlink_to(path),
+        "a link to nowhere": lambda: path.symlink_to("nowhere"),
+        "a device that never ends": lambda: path.symlink_to("/dev/zero"),
+        "nothing": lambda: None,
+        **also,
+    }
+    kind = rng.choice(list(kinds))
+    kinds[kind]()
+    return kind
 
 
 def delete(path: Path, _: random.Random) -> str:

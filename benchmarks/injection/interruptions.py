@@ -101,7 +101,7 @@ def fill_disk(project: Project, rng: random.Random) -> Case | None:
     if outcome.exit_code == NO_MOUNT:
         return None
     case = judge(name, outcome, told=DISK_WORDS)
-    return _again(project, run, name, message_of(outcome)) if case.passed else case
+    return _again(project, run, name) if case.passed else case
 
 
 def run_twice(project: Project, rng: random.Random) -> Case:
@@ -129,7 +129,7 @@ def run_twice(project: Project, rng: random.Random) -> Case:
     return _again(project, run, name)
 
 
-def _again(project: Project, run: StageRun, name: str, before: list[str] | None = None) -> Case:
+def _again(project: Project, run: StageRun, name: str) -> Case:
     """Judge the next run of a stage that was interrupted: it ends well, in the same numbers, and leaves nothing."""
     outcome = project.run(run)
     different = [*differences(project.folder, project.built, [run]), *(f"left: {p}" for p in project.leftovers())]

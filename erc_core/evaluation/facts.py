@@ -1,7 +1,5 @@
 """The facts of a run that a report states beside its scores: corpus, clips, training, versions, checksums."""
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,9 +12,9 @@ from erc_core.evaluation.records import (
     RunFacts,
     SplitFacts,
 )
-from erc_core.evaluation.units import unit_of
+from erc_core.evaluation.units import Unit
 from erc_core.run.paths import data_folder, reports_folder
-from erc_core.run.provenance import commit, versions
+from erc_core.run.provenance import commit, sha256, versions
 from erc_core.store.clips import ClipStatus, count_statuses
 from erc_core.store.ingest import IngestRecord
 from erc_core.store.ragged import RaggedReader
@@ -26,15 +24,21 @@ RESULT_FILES = (METRICS_FILE, PER_CLASS_FILE, PREDICTIONS_FILE, "history.csv", "
 
 
 def gather_facts(
-    dataset: str, model: dict[str, Any], training: dict[str, Any], utterances: pl.DataFrame, clips: pl.DataFrame
+    dataset: str,
+    model: dict[str, Any],
+    training: dict[str, Any],
+    utterances: pl.DataFrame,
+    clips: pl.DataFrame,
+    ingest: IngestRecord,
+    unit: Unit,
 ) -> RunFacts:
     """Return everything that the report says about a dataset's run, apart from its scores.
 
     `model` is what config.json of the trained model holds, `training` what training.json holds; the tables are those of
-    utterances and clips.
+    utterances and clips, and `unit` is what intervals resample.
     """
     folder, reports = data_folder(dataset), reports_folder(dataset)
-    labels, ingest = model["model"]["labels"], IngestRecord.read(folder)
+    labels = model["model"]["labels"]
     joined = utterances.join(clips, on="utterance_id", how="left", suffix="_clip", maintain_order="left")
     problems = joined.filter(pl.col("status_clip") != ClipStatus.OK.value).select(
         "utterance_id", "split", "detail", status="status_clip"
@@ -49,7 +53,7 @@ def gather_facts(
         synthetic=ingest.synthetic,
         labels=labels,
         modality=model["model"]["model"]["modality"],
-        unit=unit_of(utterances, ingest.ingest),
+        unit=unit,
         backbone=model["backbone"],
         weights=weights_in_words(model),
         splits={split: _split_facts(joined.filter(pl.col("split") == split), labels) for split in SPLITS},
@@ -91,9 +95,3 @@ def weights_in_words(model: dict[str, Any]) -> str:
     if not named:
         return "random weights made from a configuration; nothing was pretrained"
     return ", ".join(named) + ("" if len(named) == 3 else "; the rest random weights made from a configuration")
-
-
-def sha256(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,8 +18,7 @@ class ByDataset(Section):
 
     def of_dataset(self, dataset: str) -> Self:
         """Return the section as it is for a dataset, without the changes for others."""
-        fitting = [name for name in self.datasets if is_of(dataset, name)]
-        return self._changed(self.datasets[max(fitting, key=len)] if fitting else {})
+        return self._changed(changes_for(dataset, self.datasets))
 
     def _changed(self, changes: dict[str, Any]) -> Self:
         return type(self).model_validate(self.model_dump(exclude={"datasets"}) | changes)
@@ -38,6 +37,12 @@ class ByDataset(Section):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+
+def changes_for(dataset: str, datasets: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return those of the changes by name that count for a dataset."""
+    fitting = [name for name in datasets if is_of(dataset, name)]
+    return datasets[max(fitting, key=len)] if fitting else {}
 
 
 def is_of(dataset: str, name: str) -> bool:

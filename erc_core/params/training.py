@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from erc_core.params.backbones import Schedule
 from erc_core.params.section import Auto, Count, Epochs, Factor, Name, Rate, Section, Weight
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -22,7 +23,7 @@ class TrainParams(Section):
     batch_size: Count
     accumulate: Count
     epochs: Count | Auto
-    schedule: Literal["auto", "constant", "linear", "cosine", "plateau"]
+    schedule: Literal[Auto, Schedule]
     warmup: Epochs | Auto
     plateau_factor: Factor | Auto
     plateau_patience: Count | Auto

@@ -52,6 +52,12 @@ def _git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @functools.cache
 def code_hash(*places: str, packages: tuple[str, ...] = PACKAGES) -> str:
     """Return a short hash of code (files and folders, relative to erc_core) and of the versions of the packages under it.

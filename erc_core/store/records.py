@@ -6,10 +6,9 @@ from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from erc_core.errors import ErcError
+from erc_core.errors import ErcError, damaged
 from erc_core.run.atomic import write_json
 from erc_core.store.checksums import CHECKSUM, seal, unseal
-from erc_core.store.tables import damaged
 
 
 class Record(BaseModel):

@@ -12,8 +12,7 @@ from pathlib import Path
 import polars as pl
 import xxhash
 
-from erc_core import errors
-from erc_core.errors import ErcError
+from erc_core.errors import ErcError, damaged
 from erc_core.run.atomic import atomic_file
 from erc_core.store.checksums import CHECKSUM, WRONG
 
@@ -107,8 +106,3 @@ def write_csv(table: pl.DataFrame, path: Path) -> None:
     guarded = pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text)
     with atomic_file(path) as partial:
         table.with_columns(guarded.name.keep()).write_csv(partial)
-
-
-def damaged(path: Path, problem: str, stage: str) -> ErcError:
-    """Return the error of a file that does not hold what its stage writes."""
-    return errors.damaged(path, f"{problem}; the stage {stage} makes it")

@@ -1,13 +1,12 @@
 import hashlib
-import json
 
 import numpy as np
 import polars as pl
 import pytest
 
 from erc_core.evaluation.facts import gather_facts, weights_in_words
-from erc_core.store.checksums import seal
 from erc_core.store.clips import write_clips
+from erc_core.store.ingest import IngestRecord
 from erc_core.store.ragged import RaggedWriter
 from erc_core.store.utterances import SCHEMA, write_utterances
 
@@ -39,15 +38,14 @@ def test_facts_count_the_corpus_and_have_the_checksums_of_the_files(tmp_path, mo
     with RaggedWriter(folder / "tokens.h5", dtype=np.int32, width=None, attributes={"truncated": 3}) as writer:
         for name in "abcde":
             writer.append(name, np.array([1], dtype=np.int32))
-    record = {"ingest": {"format": "table"}, "synthetic": True, "clips": "raw", "facts": {"rows": 5}, "issues": []}
-    (folder / "ingest.json").write_text(json.dumps(seal(record)))
+    ingest = IngestRecord(ingest={"format": "table"}, synthetic=True, clips="raw", facts={"rows": 5}, issues=[])
     (folder / "model").mkdir()
     (folder / "model/model.safetensors").write_bytes(b"weights")
     reports.mkdir(parents=True)
     for name in ("metrics.json", "per_class.csv", "predictions.csv", "history.csv", "training.json"):
         (reports / name).write_text(name)
 
-    facts = gather_facts("mine", MODEL, {"seed": 4}, utterances, clips)
+    facts = gather_facts("mine", MODEL, {"seed": 4}, utterances, clips, ingest, "dialogue")
     train = {"utterances": 3, "dialogues": 2, "speakers": 2, "hours": 0.03, "emotions": {"joy": 2, "fear": 1}}
     assert facts.splits["train"].model_dump() == train
     assert facts.splits["test"].emotions == {"joy": 1, "fear": 0}

@@ -14,6 +14,20 @@ SCRIPTS = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.st
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
+def run_in(folder, *command):
+    """Run a script with Python in a folder that has params.yaml and nothing else of the project."""
+    shutil.copy(ROOT / "params.yaml", folder)
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def test_no_script_hides_a_module_of_the_standard_library():
     assert not {*SCRIPTS} & sys.stdlib_module_names
 
@@ -21,16 +35,7 @@ def test_no_script_hides_a_module_of_the_standard_library():
 @pytest.mark.parametrize("name", ["ingest", "tokens", "train"])
 def test_a_script_runs_by_its_path(tmp_path, name):
     """As by an editor's run button: the folder of the scripts then comes first among those that imports are looked for in."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    ran = subprocess.run(
-        [sys.executable, ROOT / "stages" / f"{name}.py", "demo"],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    ran = run_in(tmp_path, ROOT / "stages" / f"{name}.py", "demo")
     assert ran.returncode == 1, ran.stderr
     assert ran.stderr.count("\n") == 1
     assert "Traceback" not in ran.stderr
@@ -71,15 +76,6 @@ run_stage(main)
 
 def test_an_interrupt_while_a_stage_is_unloaded_prints_nothing(tmp_path):
     """Its work is done then; libraries that are interrupted in their last functions would print their stacks."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "late.py").write_text(LATE, encoding="utf-8")
-    ran = subprocess.run(
-        [sys.executable, "late.py"],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ran = run_in(tmp_path, "late.py")
     assert (ran.returncode, ran.stderr) == (-signal.SIGINT, "")

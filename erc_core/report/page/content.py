@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from erc_core.evaluation.facts import sha256
+from erc_core.errors import damaged
 from erc_core.evaluation.records import (
     PER_CLASS_FILE,
     PREDICTIONS_FILE,
@@ -19,7 +19,7 @@ from erc_core.evaluation.records import (
 from erc_core.evaluation.units import Units, units_of
 from erc_core.report.card.record import Card
 from erc_core.run.paths import reports_folder, results_file
-from erc_core.store.tables import damaged
+from erc_core.run.provenance import sha256
 from erc_core.training.record import HISTORY_FILE, TrainingRecord, read_history
 
 

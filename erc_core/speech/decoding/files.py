@@ -17,9 +17,8 @@ from erc_core.store.clips import ClipStatus
 
 # libsndfile gives Vorbis' own order of channels, and passes over what is damaged in these without a word
 NOT_BY_LIBSNDFILE = {"OGG", "MP3"}
-LOSSY = re.compile(
-    rb"OggS|ID3|\xff[\xe0-\xff]"
-)  # how these begin: not even opened, as its mp3 decoder writes to stderr
+# how these begin: not even opened, as its mp3 decoder writes to stderr
+LOSSY = re.compile(rb"OggS|ID3|\xff[\xe0-\xff]")
 # libsndfile's own conversion of these to float gives the same values, and takes three times as long
 SIXTEEN_BIT = {("WAV", "PCM_16"), ("WAVEX", "PCM_16")}
 BLOCK_VALUES = 2**22  # samples of all channels that are held at a time
