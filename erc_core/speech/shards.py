@@ -108,7 +108,7 @@ def make_part(shard: Shard, folder: Path, work: ShardWork, layout: Mapping[str, 
         )
     name = f"{shard.number:06d}-{_hash([list(shard.ids), dict(shard.details), *map(_stamp, shard.inputs)])}"
     part, record = folder / f"{name}.h5", folder / f"{name}.json"
-    with suppress(OSError, ValueError):  # not made yet, or damaged when a machine went down
+    with suppress(OSError, ValueError, KeyError):  # not made yet, or damaged when a machine went down
         earlier = unseal(json.loads(record.read_text(encoding="utf-8")))
         if earlier["part"] == file_checksum(part):
             return part.name, earlier["notes"]
