@@ -17,7 +17,7 @@ from erc_core.run.progress import progress
 from erc_core.run.stage import run_dataset_stage
 from erc_core.run.summary import Stopwatch, summary_line
 from erc_core.store.ragged import Attribute, RaggedReader, RaggedWriter, params_attribute
-from erc_core.text.encoder import FrozenTextEncoder, make_text_encoder, save_text_encoder
+from erc_core.text.encoder import FrozenTextEncoder, make_text_encoder, save_text_encoder, weights_checksum
 
 SHARD = 2048
 
@@ -36,12 +36,14 @@ def main(params: Params, dataset: str) -> None:
         with atomic_folder(folder / "text_encoder") as partial:
             if section.source == "config":
                 save_text_encoder(model, partial)
-        encoder = FrozenTextEncoder(model, device, exact=section.source == "config")
         attributes: dict[str, Attribute] = {
             "encoder": section.name if section.source == "pretrained" else "from configuration",
             "layer": section.layer,
+            "text_encoder_checksum": weights_checksum(model),
+            "tokenizer_checksum": tokens.attributes["tokenizer_checksum"],
             **params_attribute(tokens.params),
         }
+        encoder = FrozenTextEncoder(model, device, exact=section.source == "config")
         with RaggedWriter(folder / "text.h5", dtype=np.float16, width=encoder.width, attributes=attributes) as writer:
             encoded = (
                 embedding

@@ -29,6 +29,7 @@ from erc_core.training.record import TrainingRecord, write_history
 from erc_core.training.settings import training_settings
 
 SECTIONS = ("model", "jfm", "icl", "train", "audio", "mel", "text")
+MADE_BY = ("tokenizer_checksum", "text_encoder_checksum")  # attributes of text.h5 that a model has to know
 
 
 def main(params: Params, dataset: str) -> None:
@@ -77,6 +78,7 @@ def main(params: Params, dataset: str) -> None:
         processes.require_same(key, "features, parameters or code")
         checkpoint = Checkpoint(f"{dataset}-{key}")
         trained = train_model(task, settings, checkpoint, processes=processes, on_epoch=partial(write_history, reports))
+        made_by = {name: str(features.text.reader.attributes[name]) for name in MADE_BY}
     processes.end()
     if not processes.is_main:
         return
@@ -86,6 +88,7 @@ def main(params: Params, dataset: str) -> None:
         "backbone": params.backbone,
         "features": {name: deciding_params[name] for name in ("audio", "mel", "text")},
         "text_encoder": dump(text_encoder) | ({"folder": "text_encoder"} if text_encoder.source == "config" else {}),
+        **made_by,
         "params": deciding_params,
         "chosen_epoch": trained.best.epoch,
         "versions": {name: version(name) for name in ("torch", "transformers", "timm")},
