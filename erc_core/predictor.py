@@ -99,6 +99,20 @@ class Predictor:
         """What it reads: T, A, or T+A."""
         return self.saved.model.config.model.modality
 
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether it was trained on made-up speech."""
+        return bool(self.saved.description.get("synthetic", False))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What to say of it beside its answers: `name`, `fingerprint`, `modality`, `dataset`, `synthetic`."""
+        dataset = str(self.saved.description.get("dataset", ""))
+        # a folder's path says something of a machine, and nothing of the model
+        name = self.name if HUB_NAME.fullmatch(self.name) and not Path(self.name).exists() else dataset
+        facts = {"name": name, "fingerprint": self.fingerprint, "modality": self.modality}
+        return facts | {"dataset": dataset, "synthetic": self.is_synthetic}
+
     def __call__(self, conversation: Any, *, min_confidence: float | None = None) -> pl.DataFrame:
         """Tell the emotion of every utterance.
 

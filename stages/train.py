@@ -1,6 +1,6 @@
 """Train the model on the cached features; the epoch is chosen on the validation split.
 
-Reads   data/<dataset>/: utterances.parquet, text.h5, mel.h5, tokenizer/, text_encoder/
+Reads   data/<dataset>/: utterances.parquet, ingest.json, text.h5, mel.h5, tokenizer/, text_encoder/
 Writes  data/<dataset>/model/, reports/<dataset>/history.csv (after every epoch), reports/<dataset>/training.json
 Params  backbone, backbones.<backbone>, model, jfm, icl, train, audio, mel, text
 
@@ -20,6 +20,7 @@ from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
 from erc_core.run.paths import data_folder, raw_folder, reports_folder
 from erc_core.run.stage import run_dataset_stage
+from erc_core.store.ingest import IngestRecord
 from erc_core.store.utterances import labels_of, read_utterances
 from erc_core.training.build import make_task
 from erc_core.training.checkpoint import Checkpoint, run_key
@@ -85,6 +86,7 @@ def main(params: Params, dataset: str) -> None:
     text_encoder = params.selected_backbone.text_encoder
     description = {
         "dataset": dataset,
+        "synthetic": IngestRecord.read(folder).synthetic,
         "backbone": params.backbone,
         "features": {name: deciding_params[name] for name in ("audio", "mel", "text")},
         "text_encoder": dump(text_encoder) | ({"folder": "text_encoder"} if text_encoder.source == "config" else {}),

@@ -50,6 +50,8 @@ class Conversation:
     table: pl.DataFrame  # (N rows) as it came
     beside: Path = Path()  # what relative paths of audio are relative to
     sounds: Mapping[int, Sound] | None = None  # samples that came in place of files, by row
+    columns: Mapping[str, str] | None = None  # COLUMNS -> the table's, of those that it has; None: by their own names
+    first_row: int = 0  # number of the first row, in messages
 
     @classmethod
     def of(cls, utterances: Any) -> "Conversation":
@@ -121,16 +123,36 @@ class Conversation:
         """(N,) whether the utterance is a stretch of a recording, by its start or its end."""
         return np.isfinite(self.start) | np.isfinite(self.end)
 
+    @cached_property
+    def speaker(self) -> list[str | None]:
+        """Who speaks each utterance; None where nobody knows."""
+        return [speaker or None for speaker in self._column("speaker")]
+
+    @cached_property
+    def dialogue(self) -> list[str] | None:
+        """Which dialogue each utterance is of; None where the table does not say."""
+        if "dialogue_id" not in self.table.columns:
+            return None
+        return self.table["dialogue_id"].cast(pl.String).fill_null("").to_list()
+
+    def named(self, answered: pl.DataFrame) -> pl.DataFrame:
+        """Return an answered table with text, audio, speaker, start and end under these names, audio as a path to open."""
+        ours = {"text": self._column("text"), "speaker": pl.Series(self.speaker, dtype=pl.String())}
+        ours["audio"] = pl.Series([str(a) if isinstance(a, Path) else None for a in self.audio], dtype=pl.String())
+        ours |= {name: pl.Series(values).fill_nan(None) for name, values in (("start", self.start), ("end", self.end))}
+        return answered.with_columns(**ours)
+
     def _column(self, name: str) -> pl.Series:
-        if name not in self.table.columns:
+        theirs = name if self.columns is None else self.columns.get(name, "")
+        if theirs not in self.table.columns:
             return pl.Series(name, [None] * self.table.height, COLUMNS[name])
-        column = self.table[name]
+        column = self.table[theirs]
         try:
             return column.cast(COLUMNS[name])
         except pl.exceptions.PolarsError:
             row, value = next((row, value) for row, value in enumerate(column) if not _fits(value, COLUMNS[name]))
             kind = "a number of seconds" if COLUMNS[name] == pl.Float64() else "a text"
-            raise ErcError(f"row {row}, column {name}: {value!r} is not {kind}") from None
+            raise ErcError(f"row {row + self.first_row}, column {theirs}: {value!r} is not {kind}") from None
 
     @cached_property
     def overlapping(self) -> NDArray[np.bool_]:
