@@ -20,6 +20,7 @@ from erc_core.errors import ErcError, damaged
 from erc_core.inference.batching import evaluation_batches
 from erc_core.inference.predict import Precision, mixed_precision, resolve_precision
 from erc_core.inference.processor import UtteranceFeatures, UtteranceProcessor, batch_of
+from erc_core.models.classifier import UtteranceClassifier
 from erc_core.models.save import CONFIG_FILE, SavedModel, load_model
 from erc_core.params.backbones import TextEncoderParams
 from erc_core.params.data import AudioParams, MelParams
@@ -45,7 +46,9 @@ class Predictor:
 
     name: str  # of the folder, or on the hub
     fingerprint: str  # of all files of the model: two models of one fingerprint give the same answers
-    saved: SavedModel
+    model: UtteranceClassifier
+    description: dict[str, Any]  # the whole of its config.json
+    temperature: float  # what its logits are divided by before the softmax
     processor: UtteranceProcessor
     precision: Precision  # of the fusion's numbers, as it was evaluated with
     sources: tuple[str, ...]  # of the backbone's parts, "config" or "pretrained"
@@ -80,7 +83,9 @@ class Predictor:
         return cls(
             name=str(model),
             fingerprint=file_checksum(folder / FOLDER_FILE),
-            saved=SavedModel(saved.model.to(chosen), saved.description),
+            model=saved.model.to(chosen),
+            description=saved.description,
+            temperature=saved.temperature,
             processor=_processor(folder, needs, text_encoder, chosen),
             precision=resolve_precision(needs.params.train.precision, chosen),
             sources=tuple(
@@ -92,22 +97,22 @@ class Predictor:
     @property
     def labels(self) -> list[str]:
         """The emotions that it tells apart, in the order of the columns p_<label>."""
-        return self.saved.model.config.labels
+        return self.model.config.labels
 
     @property
     def modality(self) -> str:
         """What it reads: T, A, or T+A."""
-        return self.saved.model.config.model.modality
+        return self.model.config.model.modality
 
     @property
     def is_synthetic(self) -> bool:
         """Whether it was trained on made-up speech."""
-        return bool(self.saved.description.get("synthetic", False))
+        return bool(self.description.get("synthetic", False))
 
     @property
     def facts(self) -> dict[str, Any]:
         """What to say of it beside its answers: `name`, `fingerprint`, `modality`, `dataset`, `synthetic`."""
-        dataset = str(self.saved.description.get("dataset", ""))
+        dataset = str(self.description.get("dataset", ""))
         # a folder's path says something of a machine, and nothing of the model
         name = self.name if HUB_NAME.fullmatch(self.name) and not Path(self.name).exists() else dataset
         facts = {"name": name, "fingerprint": self.fingerprint, "modality": self.modality}
@@ -210,8 +215,8 @@ class Predictor:
         for places in evaluation_batches(np.arange(len(features)), lengths, BATCH):
             batch = batch_of(features, places).to(self.device)
             with mixed_precision(self.precision, self.device):
-                logits = self.saved.model(batch).logits_BC
-            scaled = logits.double() / getattr(self.saved, "temperature", 1.0)
+                logits = self.model(batch).logits_BC
+            scaled = logits.double() / self.temperature
             probabilities[places] = torch.softmax(scaled, dim=1).cpu().numpy()
         return probabilities
 

@@ -40,7 +40,7 @@ def main(params: Params, dataset: str) -> None:
             "encoder": section.name if section.source == "pretrained" else "from configuration",
             "layer": section.layer,
             "text_encoder_checksum": weights_checksum(model),
-            "tokenizer_checksum": tokens.attributes["tokenizer_checksum"],
+            "tokenizer_checksum": tokens.word("tokenizer_checksum"),
             **params_attribute(tokens.params),
         }
         encoder = FrozenTextEncoder(model, device, exact=section.source == "config")

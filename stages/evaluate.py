@@ -48,6 +48,7 @@ def main(params: Params, dataset: str) -> None:
             batch_size=params.evaluate.batch_size,
             device=device,
             precision=resolve_precision(params.train.precision, device),
+            temperature=saved.temperature,
         )
         utterances = features.utterances
     table = prediction_table(predictions, utterances, labels)

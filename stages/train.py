@@ -1,4 +1,4 @@
-"""Train the model on the cached features; the epoch is chosen on the validation split.
+"""Train the model on the cached features; the epoch and the temperature are chosen on the validation split.
 
 Reads   data/<dataset>/: utterances.parquet, ingest.json, text.h5, mel.h5, tokenizer/, text_encoder/
 Writes  data/<dataset>/model/, reports/<dataset>/history.csv (after every epoch), reports/<dataset>/training.json
@@ -12,6 +12,7 @@ from functools import partial
 from importlib.metadata import version
 
 from erc_core.errors import ErcError
+from erc_core.evaluation.temperature import fit_temperature
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.models.save import check_extras, save_model
 from erc_core.params.schema import Params, deciding, dump, speech_params, text_params
@@ -64,6 +65,7 @@ def main(params: Params, dataset: str) -> None:
             )
             raise ErcError(f"{dataset}: model.modality = {params.model.modality!r} needs {lacking} {remedy}")
         features.require_params(speech_params(params) | text_params(params))
+        made_by = {name: features.text.reader.word(name) for name in MADE_BY}
         task = make_task(params, labels, features, settings, device, processes)
         parameters, trained_parameters = count_parameters(task.model)
         machine = (f"{processes.count} processes, each on " if processes.count > 1 else "") + describe_device(device)
@@ -79,10 +81,11 @@ def main(params: Params, dataset: str) -> None:
         processes.require_same(key, "features, parameters or code")
         checkpoint = Checkpoint(f"{dataset}-{key}")
         trained = train_model(task, settings, checkpoint, processes=processes, on_epoch=partial(write_history, reports))
-        made_by = {name: str(features.text.reader.attributes[name]) for name in MADE_BY}
+        validation = task.predict("dev")  # by all processes together, with the weights of the chosen epoch
     processes.end()
     if not processes.is_main:
         return
+    calibration = fit_temperature(validation.logits, validation.gold)
     text_encoder = params.selected_backbone.text_encoder
     description = {
         "dataset": dataset,
@@ -93,6 +96,7 @@ def main(params: Params, dataset: str) -> None:
         **made_by,
         "params": deciding_params,
         "chosen_epoch": trained.best.epoch,
+        "calibration": calibration.model_dump(mode="json"),
         "versions": {name: version(name) for name in ("torch", "transformers", "timm")},
     }
     save_model(folder / "model", task.model, description, extras)
@@ -114,7 +118,8 @@ def main(params: Params, dataset: str) -> None:
     checkpoint.remove()
     print(
         f"train {dataset}: {trained.seconds:.1f} s, {len(trained.history)} epochs; epoch {trained.best.epoch} chosen on the "
-        f"validation split: W-F1 {100 * trained.best.val_wf1:.1f}, accuracy {100 * trained.best.val_acc:.1f}"
+        f"validation split: W-F1 {100 * trained.best.val_wf1:.1f}, accuracy {100 * trained.best.val_acc:.1f}; "
+        f"temperature {calibration.temperature:.3f}"
     )
 
 

@@ -39,6 +39,7 @@ def write_features(
     utterances = check_utterances(pl.DataFrame(rows), "made up")
     write_utterances(utterances, folder)
     text_made, speech_made = (params_attribute(of(params)) if params else {} for of in (text_params, speech_params))
+    text_made |= dict.fromkeys(("tokenizer_checksum", "text_encoder_checksum"), "0" * 32)
     statistics = {"mean": np.zeros(N_MELS, np.float32), "std": np.ones(N_MELS, np.float32)}
     with (
         RaggedWriter(folder / "text.h5", dtype=np.float16, width=TEXT_WIDTH, attributes=text_made) as text,

@@ -120,7 +120,7 @@ def write_study(
                 }
                 point["runs"] = [
                     scores_of(table, labels)
-                    | {"seed": seed, "val_wf1": 0.7, "best_epoch": 9, "epochs": 12, "stopped_by": "patience",
+                    | {"seed": seed, "val_wf1": 0.7, "temperature": 1.25, "best_epoch": 9, "epochs": 12, "stopped_by": "patience",
                        "val_curve": [0.7 - 0.004 * abs(9 - epoch) for epoch in range(1, 13)],
                        "loss_curve": [1.8 / epoch for epoch in range(1, 13)], "seconds": 31.0 + seed,
                        "seconds_per_epoch": 2.5 + 0.25 * seed, "peak_memory_mb": 470.0 + 9.5 * steps + seed,

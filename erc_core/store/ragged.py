@@ -307,6 +307,17 @@ class RaggedReader:
         except (KeyError, TypeError, ValueError):
             raise damaged(self.path, f"lacks its number {name!r}") from None
 
+    def word(self, name: str) -> str:
+        """Return an attribute that is a text.
+
+        Raises:
+            ErcError: The file has none of this name.
+        """
+        word = self.attributes.get(name)
+        if not isinstance(word, str):
+            raise damaged(self.path, f"lacks its {name!r}")
+        return word
+
     @property
     def params(self) -> dict[str, dict[str, Any]]:
         """The parameters that the frames were made with, by section."""

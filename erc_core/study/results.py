@@ -24,6 +24,7 @@ class Run(Record):
     wf1: float
     macro_f1: float  # mean F1 of the classes that occur
     val_wf1: float  # on the validation split, of the chosen epoch
+    temperature: float  # of the probabilities in predictions.parquet, fitted on the validation split
     best_epoch: int  # the chosen one, from 1
     epochs: int  # that ran
     stopped_by: StoppedBy
