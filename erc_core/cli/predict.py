@@ -32,11 +32,17 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help="a folder, such as data/demo/model, or USER/NAME on the hub")
     parser.add_argument("inputs", metavar="INPUT", nargs="+", type=Path, help="what to read; see above")
-    parser.add_argument("--transcript", type=Path, metavar="FILE", help="of the recording; by itself the file of its name")
-    parser.add_argument("--speakers", type=Path, metavar="FILE", help="RTTM or pyannote JSON, where the transcript has none")
+    parser.add_argument(
+        "--transcript", type=Path, metavar="FILE", help="of the recording; by itself the file of its name"
+    )
+    parser.add_argument(
+        "--speakers", type=Path, metavar="FILE", help="RTTM or pyannote JSON, where the transcript has none"
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the results; by itself NAME.emotions")
     parser.add_argument("--min-confidence", type=_share, metavar="P", help="mark answers below as uncertain (0 to 1)")
-    parser.add_argument("--embed-audio", action="store_true", help="put the sound into the page, so that it can be sent")
+    parser.add_argument(
+        "--embed-audio", action="store_true", help="put the sound into the page, so that it can be sent"
+    )
     parser.add_argument("--text-encoder", metavar="FOLDER", help="where the pretrained text encoder lies, if elsewhere")
     parser.add_argument("--revision", help="of a model on the hub: a branch, a tag or a commit")
     parser.add_argument("--device", help="cpu, cuda, ...; by itself the GPU if there is one")
@@ -91,6 +97,7 @@ def _write(
 ) -> list[Path]:
     from erc_core.answers.answered import Answered
     from erc_core.answers.write import write_answers
+
     from erc_core.cli.unfinished import Unfinished
 
     answered = Answered(

@@ -21,7 +21,13 @@ AUDIO = (
     ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au", ".wma", ".amr", ".caf",
     ".mp4", ".m4v", ".mkv", ".mov", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".3gp",
 )  # fmt: skip
-TRANSCRIPTS = (".json", ".vtt", ".srt", ".TextGrid", ".eaf")  # in the order in which they are looked for beside a recording
+TRANSCRIPTS = (
+    ".json",
+    ".vtt",
+    ".srt",
+    ".TextGrid",
+    ".eaf",
+)  # in the order in which they are looked for beside a recording
 TURNS = (".rttm",)
 READ = (
     f"a recording ({', '.join(AUDIO[:5])}, ...) with its transcript ({', '.join(TRANSCRIPTS)}), a table "
@@ -63,7 +69,13 @@ def read_inputs(paths: Sequence[Path], transcript: Path | None = None, speakers:
     if transcript:
         words.append(transcript)
     turns += [speakers] if speakers else []
-    if len(folders) > 1 or (folders and len(paths) > 1) or len(words) > 1 or len(turns) > 1 or (turns and not (sound or words)):
+    if (
+        len(folders) > 1
+        or (folders and len(paths) > 1)
+        or len(words) > 1
+        or len(turns) > 1
+        or (turns and not (sound or words))
+    ):
         raise ErcError(f"{', '.join(map(str, paths))}: one conversation at a time: {READ}")
     if folders:
         return _clips(_audio_in(folders[0]), folders[0].resolve().name, folders[0])
@@ -74,7 +86,11 @@ def read_inputs(paths: Sequence[Path], transcript: Path | None = None, speakers:
     notes: list[str] = []
     if sound and not words:
         words = _beside(sound[0])
-        notes += [f"transcript: {words[0]}, which lies beside the recording; --transcript names another one"] if words else []
+        notes += (
+            [f"transcript: {words[0]}, which lies beside the recording; --transcript names another one"]
+            if words
+            else []
+        )
     if not words:
         notes.append("no transcript, so the recording is one utterance; a longer one needs --transcript")
         return _clips(sound, sound[0].stem, Path(), notes)
@@ -110,7 +126,9 @@ def _table(path: Path, recording: Path | None, turns: Sequence[Path], notes: lis
     raw = read_file(path, findings)
     columns = _columns(raw.header, findings)
     if not {"text", "audio"} & columns.keys() and not (recording and {"start", "end"} & columns.keys()):
-        findings.refuse(f"no column 'text' and no column 'audio', one is needed; found {listed(raw.header)}", HEADER_ROW)
+        findings.refuse(
+            f"no column 'text' and no column 'audio', one is needed; found {listed(raw.header)}", HEADER_ROW
+        )
     findings.raise_problems()
     if path.suffix.lower() == ".parquet":
         table = pl.read_parquet(path)
@@ -159,7 +177,9 @@ def _clips(paths: Sequence[Path], title: str, beside: Path, notes: Sequence[str]
 def _audio_in(folder: Path) -> list[Path]:
     found = [path for path in folder.iterdir() if path.suffix.lower() in AUDIO and path.is_file()]
     if not found:
-        raise ErcError(f"{folder}: holds no clip ({', '.join(AUDIO[:8])}, ...); clips in folders below are not looked for")
+        raise ErcError(
+            f"{folder}: holds no clip ({', '.join(AUDIO[:8])}, ...); clips in folders below are not looked for"
+        )
     return sorted(found, key=_natural)
 
 
@@ -184,5 +204,7 @@ def _beside(recording: Path) -> list[Path]:
     """Return the transcript of the same name beside a recording, if there is one."""
     found = [path for suffix in TRANSCRIPTS if (path := recording.with_suffix(suffix)).is_file()]
     if len(found) > 1:
-        raise ErcError(f"{recording}: which is its transcript, {' or '.join(map(str, found))}? Say it with --transcript")
+        raise ErcError(
+            f"{recording}: which is its transcript, {' or '.join(map(str, found))}? Say it with --transcript"
+        )
     return found

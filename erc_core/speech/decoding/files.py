@@ -66,7 +66,25 @@ def open_stream(path: Path, how: str) -> Iterator[SoundStream]:
         if file is None:
             yield stack.enter_context(ffmpeg.open_stream(path, how))
         else:
-            yield SoundStream(file.samplerate, _mono_blocks(file, path, file.frames, how))
+            yield SoundStream(file.samplerate, _blocks_past_damage(file, path, how))
+
+
+def _blocks_past_damage(file: soundfile.SoundFile, path: Path, how: str) -> Iterator[NDArray[np.float32]]:
+    """Yield what libsndfile reads, and where it can go no further what FFmpeg makes of the rest."""
+    given = 0
+    try:
+        for block in _mono_blocks(file, path, file.frames, how):
+            given += len(block)
+            yield block
+        return
+    except soundfile.LibsndfileError:
+        pass
+    with ffmpeg.open_stream(path, how) as stream:
+        for block in stream.blocks:
+            rest = block[given:]
+            given = max(0, given - len(block))
+            if len(rest):
+                yield rest
 
 
 def _decode_with_libsndfile(path: Path, max_seconds: float, how: str) -> Sound | None:
