@@ -9,7 +9,10 @@ from erc_core.errors import ErcError
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.models.save import check_extras
 from erc_core.params.schema import dump, text_params
+from erc_core.report.card.source import load_source
 from erc_core.store.checksums import seal_folder
+from erc_core.store.clips import write_clips
+from erc_core.store.ingest import IngestRecord
 from erc_core.store.ragged import RaggedWriter, params_attribute
 from erc_core.store.utterances import read_utterances
 from stages import embed, mel
@@ -56,6 +59,15 @@ def test_audio_of_another_kind_has_no_spectrograms(corpus, monkeypatch, make_par
     write(corpus / "audio.h5", **kind, **params_attribute({"audio": dump(params.audio)}))
     with pytest.raises(ErcError, match=f"audio.h5: {told}; {MEND}"):
         mel.main(params, "made_up")
+
+
+def test_audio_without_its_rate_has_no_card(corpus):
+    write(corpus / "audio.h5", dtype="int16")
+    ids = read_utterances(corpus)["utterance_id"].to_list()
+    write_clips([(utterance_id, "ok", 1.0, "") for utterance_id in ids], corpus)
+    IngestRecord(ingest={"format": "table"}, clips="raw", synthetic=False, facts={}, issues=[]).write(corpus)
+    with pytest.raises(ErcError, match=f"audio.h5: lacks its number 'sample_rate'; {MEND}"):
+        load_source("made_up", corpus)
 
 
 @pytest.mark.parametrize(
