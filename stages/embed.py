@@ -18,7 +18,8 @@ from erc_core.run.paths import data_folder
 from erc_core.run.progress import progress
 from erc_core.run.stage import run_dataset_stage
 from erc_core.run.summary import Stopwatch, summary_line
-from erc_core.store.ragged import Attribute, RaggedReader, RaggedWriter, params_attribute
+from erc_core.store.ragged import RaggedReader
+from erc_core.store.ragged_writer import Attribute, RaggedWriter, params_attribute
 from erc_core.text.encoder import FrozenTextEncoder, make_text_encoder, save_text_encoder
 
 SHARD = 2048

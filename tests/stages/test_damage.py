@@ -13,7 +13,8 @@ from erc_core.inference.feature_set import FeatureSet
 from erc_core.models.save import check_extras
 from erc_core.params.schema import dump, speech_params, text_params
 from erc_core.store.checksums import seal_folder
-from erc_core.store.ragged import RaggedReader, RaggedWriter, params_attribute
+from erc_core.store.ragged import RaggedReader
+from erc_core.store.ragged_writer import RaggedWriter, params_attribute
 from erc_core.store.utterances import read_utterances
 from stages import embed, mel, study, train
 
