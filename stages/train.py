@@ -14,7 +14,7 @@ from importlib.metadata import version
 from erc_core.errors import ErcError
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.models.save import check_extras, save_model
-from erc_core.params.schema import Params, deciding, dump, speech_params, text_params
+from erc_core.params.schema import Params, deciding, dump, feature_widths, speech_params, text_params
 from erc_core.run.baseline import changed_params
 from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
@@ -62,6 +62,7 @@ def main(params: Params, dataset: str) -> None:
             )
             raise ErcError(f"{dataset}: model.modality = {params.model.modality!r} needs {lacking} {remedy}")
         features.require_params(speech_params(params) | text_params(params))
+        features.require_widths(*feature_widths(params), "params.yaml")
         task = make_task(params, labels, features, settings, device, processes)
         parameters, trained_parameters = count_parameters(task.model)
         machine = (f"{processes.count} processes, each on " if processes.count > 1 else "") + describe_device(device)
