@@ -58,8 +58,8 @@ def study_tables(
     @cache
     def predictions(variant: str) -> pl.DataFrame:
         pooled = pool_predictions({dataset: read(dataset, variant) for dataset in datasets})
-        own = pl.col("utterance_id").replace_strict(by_utterance, default=pl.col("dialogue_id"))
-        return pooled.with_columns(dialogue_id=own)
+        unit_of_each = pl.col("utterance_id").replace_strict(by_utterance, default=pl.col("dialogue_id"))
+        return pooled.with_columns(unit=unit_of_each)
 
     results = {
         variant: pool_results(name, [read_results(dataset, variant) for dataset in datasets])

@@ -15,7 +15,7 @@ from erc_core.run.progress import progress
 from erc_core.run.stage import run_dataset_stage
 from erc_core.run.summary import Stopwatch, summary_line
 from erc_core.store.checksums import file_checksum
-from erc_core.store.ragged import RaggedWriter, params_attribute
+from erc_core.store.ragged_writer import RaggedWriter, params_attribute
 from erc_core.store.utterances import read_utterances
 from erc_core.text.tokens import TOKENIZER_FILE, make_tokenizer, save_tokenizer, tokenize
 

@@ -15,7 +15,7 @@ from erc_core.errors import ErcError
 from erc_core.evaluation.temperature import fit_temperature
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.models.save import check_extras, save_model
-from erc_core.params.schema import Params, deciding, dump, speech_params, text_params
+from erc_core.params.schema import Params, deciding, dump, feature_widths, speech_params, text_params
 from erc_core.run.baseline import changed_params
 from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
@@ -65,6 +65,7 @@ def main(params: Params, dataset: str) -> None:
             )
             raise ErcError(f"{dataset}: model.modality = {params.model.modality!r} needs {lacking} {remedy}")
         features.require_params(speech_params(params) | text_params(params))
+        features.require_widths(*feature_widths(params), "params.yaml")
         made_by = {name: features.text.reader.word(name) for name in MADE_BY}
         task = make_task(params, labels, features, settings, device, processes)
         parameters, trained_parameters = count_parameters(task.model)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from erc_core.params.schema import Params, speech_params, text_params
-from erc_core.store.ragged import RaggedWriter, params_attribute
+from erc_core.store.ragged_writer import RaggedWriter, params_attribute
 from erc_core.store.utterances import check_utterances, write_utterances
 
 TEXT_WIDTH, N_MELS = 16, 32

@@ -14,6 +14,7 @@ from erc_core.params.study import StudyParams
 from erc_core.store.checksums import seal
 from erc_core.store.tables import write_parquet
 from erc_core.study.points import points_of, seeds_of
+from erc_core.study.results import read_predictions
 
 LABELS = ["neutral", "joy", "anger", "surprise", "sadness", "fear", "disgust"]
 MODALITIES = {"T": {"model.modality": "T"}, "A": {"model.modality": "A"}, "T+A": {}}
@@ -69,6 +70,11 @@ def study_params(
             "tables": tables,
         }
     )  # fmt: skip
+
+
+def by_dialogue(dataset: str, variant: str) -> pl.DataFrame:
+    """Return a variant's predictions as the tables take them, with dialogues to be resampled."""
+    return read_predictions(dataset, variant).with_columns(unit="dialogue_id")
 
 
 def write_study(

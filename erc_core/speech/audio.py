@@ -14,7 +14,7 @@ from erc_core.speech.decoding.files import decode
 from erc_core.speech.decoding.sound import Sound, center_of, downmix
 from erc_core.speech.samples import FULL_SCALE
 from erc_core.store.clips import ClipStatus
-from erc_core.store.ragged import RaggedWriter
+from erc_core.store.ragged_writer import RaggedWriter
 
 if TYPE_CHECKING:
     from erc_core.speech.shards import Shard
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 # what decides the samples, beside clips and parameters; see shards
 CODE_FILES = (
     "speech/audio.py", "speech/decoding/ends.py", "speech/decoding/ffmpeg.py", "speech/decoding/files.py",
-    "speech/decoding/sound.py", "speech/samples.py", "store/checksums.py", "store/clips.py", "store/ragged.py", "store/tables.py",
+    "speech/decoding/sound.py", "speech/samples.py", "store/checksums.py", "store/clips.py", "store/ragged.py", "store/ragged_writer.py",
+    "store/tables.py",
 )  # fmt: skip
 CODE = code_hash(*CODE_FILES, packages=("soxr", "soundfile", "av"))
 

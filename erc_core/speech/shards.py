@@ -27,10 +27,12 @@ from erc_core.run.pools import map_ordered
 from erc_core.run.provenance import code_hash
 from erc_core.run.scratch import scratch_folder
 from erc_core.store.checksums import file_checksum, seal, unseal
-from erc_core.store.ragged import Attribute, RaggedWriter, merge_ragged
+from erc_core.store.ragged_writer import Attribute, RaggedWriter, merge_ragged
 
 # what decides how frames become a part, whatever makes them
-CODE = code_hash("speech/shards.py", "store/checksums.py", "store/ragged.py", packages=("numpy", "h5py"))
+CODE = code_hash(
+    "speech/shards.py", "store/checksums.py", "store/ragged.py", "store/ragged_writer.py", packages=("numpy", "h5py")
+)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from erc_core.evaluation.facts import gather_facts, weights_in_words
 from erc_core.store.clips import write_clips
 from erc_core.store.ingest import IngestRecord
-from erc_core.store.ragged import RaggedWriter
+from erc_core.store.ragged_writer import RaggedWriter
 from erc_core.store.utterances import SCHEMA, write_utterances
 
 PARTS = {"text_encoder": {"source": "config"}, "bert": {"source": "config"}, "vit": {"source": "config"}}

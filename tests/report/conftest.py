@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from made_up_study import study_params, write_study
+from made_up_study import by_dialogue, study_params, write_study
 
 from erc_core.evaluation.records import RunFacts
 from erc_core.evaluation.write import evaluate_predictions
@@ -17,7 +17,7 @@ from erc_core.report.card.record import Card
 from erc_core.report.page import figures
 from erc_core.report.page.document import Column, Drawn, Picture, Section, Table
 from erc_core.report.study.tables import StudySource, StudyTable, make_tables
-from erc_core.study.results import read_predictions, read_results
+from erc_core.study.results import read_results
 from erc_core.training.record import TrainingRecord
 
 LABELS = ["neutral", "joy", "anger", "fear"]
@@ -87,7 +87,7 @@ def make_study(params: Params) -> Callable[..., list[StudyTable]]:
                     study,
                     params.evaluate,
                     results,
-                    lambda name: read_predictions(dataset, name),
+                    lambda name: by_dialogue(dataset, name),
                 )
             )
 

@@ -16,7 +16,7 @@ from pools import processes
 from erc_core.errors import ErcError
 from erc_core.speech.shards import Shard, ShardedFeature, make_part
 from erc_core.store.checksums import seal
-from erc_core.store.ragged import RaggedWriter
+from erc_core.store.ragged_writer import RaggedWriter
 
 LAYOUT = {"dtype": "int16", "width": None}
 ATTRIBUTES = {"sample_rate": 16000}

@@ -93,14 +93,19 @@ values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["start", "end", "text", "speaker", "words", "spk", "offsets", "timestamp", "id"]), inner, max_size=5
+            st.sampled_from(["start", "end", "text", "speaker", "words", "spk", "offsets", "timestamp", "id"]),
+            inner,
+            max_size=5,
         )
     ),
     max_leaves=20,
 )
 
 
-@given(st.sampled_from(["segments", "sentence_info", "transcription", "chunks", "speakers", "diarization"]), st.lists(values, max_size=3))
+@given(
+    st.sampled_from(["segments", "sentence_info", "transcription", "chunks", "speakers", "diarization"]),
+    st.lists(values, max_size=3),
+)
 @settings(deadline=None)
 def test_json_with_anything_in_its_places(tmp_path_factory, key, items):
     path = tmp_path_factory.getbasetemp() / "anything.json"
