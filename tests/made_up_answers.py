@@ -93,6 +93,7 @@ def unanswered(labels=LABELS, *rows):
 
 def write_sound(path, seconds, rate=16000):
     """Write a tone that rises from second to second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     time = np.arange(round(seconds * rate)) / rate
     soundfile.write(path, 0.2 * np.sin(2 * np.pi * (200 + 20 * np.floor(time)) * time), rate)
     return path
