@@ -97,16 +97,16 @@ def _write(
 ) -> list[Path]:
     from erc_core.answers.answered import Answered
     from erc_core.answers.write import write_answers
-
     from erc_core.cli.unfinished import Unfinished
 
     answered = Answered(
-        table=inputs.conversation.named(table),
+        table=inputs.conversation.with_paths(table),
         labels=predictor.labels,
         model=predictor.facts,
         title=inputs.title,
         recording=inputs.recording,
         min_confidence=options.min_confidence,
+        columns=inputs.conversation.columns or {},
     )
     written = write_answers(answered, out, embed_audio=options.embed_audio)
     Unfinished(out, inputs.conversation, None).remove()

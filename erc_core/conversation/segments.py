@@ -135,15 +135,19 @@ class Conversation:
             return None
         return self.table["dialogue_id"].cast(pl.String).fill_null("").to_list()
 
-    def named(self, answered: pl.DataFrame) -> pl.DataFrame:
-        """Return an answered table with text, audio, speaker, start and end under these names, audio as a path to open."""
-        ours = {"text": self._column("text"), "speaker": pl.Series(self.speaker, dtype=pl.String())}
-        ours["audio"] = pl.Series([str(a) if isinstance(a, Path) else None for a in self.audio], dtype=pl.String())
-        ours |= {name: pl.Series(values).fill_nan(None) for name, values in (("start", self.start), ("end", self.end))}
-        return answered.with_columns(**ours)
+    def with_paths(self, answered: pl.DataFrame) -> pl.DataFrame:
+        """Return a table with this one's columns, its paths of audio such that they can be opened from here."""
+        column = self._name("audio")
+        if column not in self.table.columns:
+            return answered
+        paths = [str(audio) if isinstance(audio, Path) else None for audio in self.audio]
+        return answered.with_columns(pl.Series(column, paths, pl.String()))
+
+    def _name(self, ours: str) -> str:
+        return ours if self.columns is None else self.columns.get(ours, "")
 
     def _column(self, name: str) -> pl.Series:
-        theirs = name if self.columns is None else self.columns.get(name, "")
+        theirs = self._name(name)
         if theirs not in self.table.columns:
             return pl.Series(name, [None] * self.table.height, COLUMNS[name])
         column = self.table[theirs]

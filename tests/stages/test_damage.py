@@ -64,7 +64,7 @@ def test_tokens_that_the_encoder_does_not_know_are_told(corpus, monkeypatch, mak
         corpus / "tokens.h5",
         dtype="int32",
         width=None,
-        attributes={"vocab_size": 9} | params_attribute(text_params(params)),
+        attributes={"vocab_size": 9, "tokenizer_checksum": "0" * 32} | params_attribute(text_params(params)),
     ) as writer:
         writer.append("train_0", np.array(tokens, "int32"))
     with pytest.raises(ErcError, match=f"^data/made_up/tokens.h5: {told}; {MEND}"):

@@ -1,0 +1,49 @@
+"""conversation.html: the conversation as a person reads it, one file that opens offline.
+
+It asks nothing of any network, by its content security policy; all that it loads is the sound that it links to.
+"""
+
+import base64
+import hashlib
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from erc_core.answers.answered import Answered
+from erc_core.answers.page.content import Content, content_of
+from erc_core.answers.page.sound import Sounds
+from erc_core.run.atomic import atomic_file
+
+
+def write_page(answered: Answered, path: Path, *, embed_audio: bool) -> None:
+    """Write the page; see write_answers."""
+    content = content_of(answered, Sounds(answered, path.parent, embed_audio))
+    with atomic_file(path) as partial:
+        partial.write_text(render_page(content), encoding="utf-8", newline="\n")
+
+
+def render_page(content: Content) -> str:
+    """Return the page. Every text of the conversation is escaped by the template engine, unasked."""
+    environment = Environment(
+        loader=PackageLoader("erc_core.answers.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    # what comes from the conversation is no part of style and script: their hashes can be told beforehand
+    style = environment.get_template("conversation.css").render(emotions=content.emotions)
+    script = environment.get_template("conversation.js").render()
+    policy = (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; media-src 'self' file: data:; "
+        f"script-src {_hash(script)}; style-src {_hash(style)}; style-src-attr 'unsafe-inline'"
+    )
+    return environment.get_template("conversation.html.j2").render(
+        page=content, policy=policy, style=Markup(style), script=Markup(script)
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
