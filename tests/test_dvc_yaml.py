@@ -32,7 +32,7 @@ SCRIPTS = {name: name for name in STAGES} | {
 # from the ground up: a room imports from those before it alone
 ROOMS = (
     "errors", "params", "run", "store", "corpora", "speech", "text", "models", "inference", "evaluation", "training",
-    "peers", "study", "report",
+    "peers", "study", "report", "conversation",
 )  # fmt: skip
 PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
