@@ -39,7 +39,10 @@ def test_whisperx_writes_speakers_in_brackets(rows):
         (["说话人1：你好", "说话人2：好"], [("说话人1", "你好"), ("说话人2", "好")]),
         (["Note: it rains"], [(None, "Note: it rains")]),
         (["Listen: no", "What?", "Yes"], [(None, "Listen: no"), (None, "What?"), (None, "Yes")]),
-        (["At 12:30", "See http://x", "no, wait: this"], [(None, "At 12:30"), (None, "See http://x"), (None, "no, wait: this")]),
+        (
+            ["At 12:30", "See http://x", "no, wait: this"],
+            [(None, "At 12:30"), (None, "See http://x"), (None, "no, wait: this")],
+        ),
     ],
 )
 def test_a_name_before_a_colon_is_a_speaker_where_most_cues_have_one(rows, texts, expected):

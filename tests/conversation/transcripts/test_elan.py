@@ -31,7 +31,9 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?>
   </TIER>
 </ANNOTATION_DOCUMENT>
 """
-LAUGHS = '<!DOCTYPE a [<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{k} "{f"&a{k - 1};" * 10}">' for k in range(1, 10)) + "]>"
+LAUGHS = (
+    '<!DOCTYPE a [<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{k} "{f"&a{k - 1};" * 10}">' for k in range(1, 10)) + "]>"
+)
 OUTSIDE = '<!DOCTYPE a [<!ENTITY a9 SYSTEM "file:///etc/passwd">]>'
 
 

@@ -57,7 +57,10 @@ def test_texts_made_of_words_and_missing_texts(rows):
 
 
 def test_speakers_as_numbers_and_as_objects(rows):
-    told = [{"start": 0, "end": 1, "text": "a", "speaker": 1}, {"start": 0, "end": 1, "text": "b", "speaker": {"id": "x"}}]
+    told = [
+        {"start": 0, "end": 1, "text": "a", "speaker": 1},
+        {"start": 0, "end": 1, "text": "b", "speaker": {"id": "x"}},
+    ]
     assert [row[2] for row in rows(json.dumps(told))] == ["1", "x"]
 
 
@@ -100,7 +103,10 @@ def test_no_segments_are_an_empty_table(rows):
     [
         ('{"segments": [\n{"start": 0, "en', "line 2, column 14: no whole JSON (Unterminated string"),
         ('{"segments": [{"start": 0, "end": 1, "text": "a"}, 5]}', "segment 2: is no object with start, end and text"),
-        ('{"segments": [{"start": "0:01", "text": "a"}]}', "segment 1: '0:01' is no number; times are numbers, or null"),
+        (
+            '{"segments": [{"start": "0:01", "text": "a"}]}',
+            "segment 1: '0:01' is no number; times are numbers, or null",
+        ),
         ('{"segments": [{"start": true, "text": "a"}]}', "segment 1: 'True' is no number"),
         ('{"segments": [{"text": ["a"]}]}', "segment 1: text is \"['a']\", no string"),
         ('{"segments": [{"text": "a", "speaker": ["b"]}]}', "segment 1: speaker is"),

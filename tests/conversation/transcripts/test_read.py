@@ -60,7 +60,9 @@ def test_encodings(rows, encoding):
 
 
 def test_a_byte_of_windows_among_utf8_is_mended_alone(rows):
-    assert rows(VTT.replace("'", "\udc92").encode("utf-8", "surrogateescape")) == [(1.0, 2.5, "Zoë", "Naïve, isn’t it?")]
+    assert rows(VTT.replace("'", "\udc92").encode("utf-8", "surrogateescape")) == [
+        (1.0, 2.5, "Zoë", "Naïve, isn’t it?")
+    ]
 
 
 def test_control_characters_and_half_characters_become_harmless(rows):

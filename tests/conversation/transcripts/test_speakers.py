@@ -68,7 +68,10 @@ def test_pyannote_prefers_what_is_exclusive(speakers):
         (";; x\nSPEAKER talk 1 zero 1 <NA> <NA> A <NA> <NA>\n", "line 2: start 'zero' and duration '1' are no times"),
         ("SPEAKER talk 1 0 -1 <NA> <NA> A <NA> <NA>\n", "line 1: start '0' and duration '-1' are no times"),
         ("SPEAKER talk 1 nan 1 <NA> <NA> A <NA> <NA>\n", "line 1: start 'nan'"),
-        ("SPEAKER a 1 0 1 <NA> <NA> A\nSPEAKER b 1 0 1 <NA> <NA> A\n", "of 2 recordings ('a' and 'b'): keep the lines of one"),
+        (
+            "SPEAKER a 1 0 1 <NA> <NA> A\nSPEAKER b 1 0 1 <NA> <NA> A\n",
+            "of 2 recordings ('a' and 'b'): keep the lines of one",
+        ),
         ("hello\n", "no file of speakers that is read here. Read are: RTTM, JSON of pyannote"),
         ('{"segments": []}', "JSON without a list of exclusive_diarization or diarization"),
         ('{"diarization": [{"start": 2, "end": 1, "speaker": "A"}]}', "diarization, turn 1: wants start, end"),
@@ -83,7 +86,9 @@ def test_damage_names_its_place(speakers, content, words):
 
 
 def test_the_one_who_speaks_longest_is_taken():
-    said = segments((0.0, 10.0, None, "a"), (0.0, 4.0, "Zoe", "stays"), (20.0, 21.0, None, "silence"), (None, 1.0, None, "b"))
+    said = segments(
+        (0.0, 10.0, None, "a"), (0.0, 4.0, "Zoe", "stays"), (20.0, 21.0, None, "silence"), (None, 1.0, None, "b")
+    )
     who = turns((0.0, 4.0, "A"), (4.0, 7.0, "B"), (7.0, 9.0, "B"))
     assert assign_speakers(said, who)["speaker"].to_list() == ["B", "Zoe", None, None]
 
@@ -101,7 +106,9 @@ def test_turns_of_one_speaker_that_overlap_count_once():
 
 
 def test_touching_is_no_overlap():
-    assert assign_speakers(segments((1.0, 2.0, None, "a")), turns((0.0, 1.0, "A"), (2.0, 3.0, "A")))["speaker"][0] is None
+    assert (
+        assign_speakers(segments((1.0, 2.0, None, "a")), turns((0.0, 1.0, "A"), (2.0, 3.0, "A")))["speaker"][0] is None
+    )
 
 
 def test_nothing_to_join():

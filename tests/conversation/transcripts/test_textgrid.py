@@ -46,7 +46,11 @@ item []:
 
 
 def test_short(rows):
-    expected = [(0.0, 1.0, "Ben", "item [1]: xmin = 3"), (1.0, 4.0, "Ben", "two lines"), (1.5, 2.25, "Anna", 'He said "no"')]
+    expected = [
+        (0.0, 1.0, "Ben", "item [1]: xmin = 3"),
+        (1.0, 4.0, "Ben", "two lines"),
+        (1.5, 2.25, "Anna", 'He said "no"'),
+    ]
     assert rows(SHORT) == expected
     assert rows(SHORT.encode("utf-16-be").join([b"\xfe\xff", b""])) == expected
     assert rows(SHORT.replace('"ooTextFile"\nObject class = ', '"ooTextFile short"\n')) == expected
