@@ -111,7 +111,7 @@ def test_nothing_is_put_right(rows):
 
 
 def test_text_with_an_arrow_stays_text(rows):
-    assert said(rows(srt("a --> b"))) == [(None, "a --> b")]
+    assert said(rows(srt("a --> b\n2 -> 3"))) == [(None, "a --> b 2 -> 3")]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,7 @@ def test_text_with_an_arrow_stays_text(rows):
         "00:00:01,0000 --> 00:00:02,000",
         "9999999999999999999:00:00 --> 00:00:02,000",
         "1.5 --> 2.5",
+        "00:00:01,000 -> 00:00:02,000",
     ],
 )
 @pytest.mark.parametrize("vtt", [False, True])

@@ -126,6 +126,7 @@ N = 100_000
         "WEBVTT\n\n00:01.000 --> 00:02.000\n" + "<a" * N + "{\\" * N + "&#1" * N,
         "1\n00:00:01,000 --> 00:00:02,000\n" + "[" * N + "A" * N,
         "1\n00:00:01,000 -->" + " " * N + "\n",
+        "1\n00:00:01,000 --> 00:00:02\n0:" + ":" * N + "-" * N + "\n",
         "0\t1\t" + "[[" * N + "\n",
         "1" * N + "\t1\ta\n",
         'File type = "ooTextFile"\nObject class = "TextGrid"\n' + '""' * N + '"',
@@ -136,7 +137,7 @@ N = 100_000
         '{"segments": [' + '{"text": "", "words": [{}]},' * (N // 10) + "{}]}",
         " " * N + "\n" * N + "x",
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_no_content_takes_more_than_its_length_in_time(tmp_path, text):
     """Of this size each takes a second or two where time grows with length, and an hour where it grows with the square."""
