@@ -13,7 +13,7 @@ from erc_core.conversation.transcripts.source import Source
 
 _TIME = r"(?:(\d{1,12}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?", re.ASCII)
-_MEANT_AS_TIMING = re.compile(r"\s*[-+]?\d[^\s>]*\s*-->", re.ASCII)
+_MEANT_AS_TIMING = re.compile(r"\s*[-+]?(?:\d[^\s>]*\s*-->|\d+:[\d:.,]*\s*-*>)", re.ASCII)
 _COMMENT = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>")  # <v Anna>, <v.loud Anna>
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
@@ -47,23 +47,20 @@ def read_cues(source: Source) -> list[Segment]:
 
 
 def _without_comments(lines: list[str]) -> list[str]:
-    """Return the lines of a WebVTT with its header, comments and styles blank, so that numbers of lines stay."""
-    kept, skipping, blank = [], True, False
-    for number, line in enumerate(lines):
-        if not line.strip():
-            blank, skipping = True, False
-        else:
-            # a header that no blank line ends is ended by the first cue
-            skipping = (
-                (skipping and not _TIMING.fullmatch(line)) or (blank and bool(_COMMENT.match(line))) or number == 0
-            )
-            blank = False
-        kept.append("" if skipping else line)
+    """Return the lines of a WebVTT with comments and styles blank, so that numbers of lines stay."""
+    kept, comment, blank = [], False, True
+    for line in lines:
+        comment = bool(line.strip()) and (comment or (blank and _COMMENT.match(line) is not None))
+        blank = not line.strip()
+        kept.append("" if comment else line)
     return kept
 
 
 def _cues(lines: list[str], source: Source) -> Iterator[tuple[float, float, str]]:
-    """Yield start, end and text of each cue: its text goes on to the next one's identifier, over blank lines too."""
+    """Yield start, end and text of each cue: its text goes on to the next one's identifier, over blank lines too.
+
+    What stands before the first cue, such as the header of a WebVTT, is of none.
+    """
     timings = [(number, found) for number, line in enumerate(lines) if (found := _timing(line, number, source))]
     followers = [*(number for number, _ in timings[1:]), len(lines)]
     for (number, found), following in zip(timings, followers, strict=False):

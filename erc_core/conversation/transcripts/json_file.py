@@ -44,7 +44,7 @@ def read_json(source: Source) -> list[Segment]:
             if isinstance(items, list) and (items or key != "speakers"):
                 return [read(_as_dict(item, source, place), source, place) for place, item in _places(items)]
         if {"diarization", "exclusive_diarization"} & data.keys():
-            raise source.error("has speakers and no words: give it beside a transcript")
+            raise source.error("has speakers and no words: give it to --speakers, beside a transcript")
         if {"key", "text"} <= data.keys():
             remedy = "let FunASR write it again with vad_model, punc_model and spk_model"
             raise source.error(f"a result of FunASR without sentence_info; {remedy}")

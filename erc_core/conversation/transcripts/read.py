@@ -52,7 +52,7 @@ def read_transcript(path: Path) -> pl.DataFrame:
         if form.is_it(source):
             return as_table(form.read(source))
     if is_rttm(source):
-        raise source.error("RTTM has speakers and no words: give it beside a transcript")
+        raise source.error("RTTM has speakers and no words: give it to --speakers, beside a transcript")
     for form in _FORMATS:
         if path.suffix.lower() == form.suffix and form.suffix in (".json", ".eaf"):
             return as_table(form.read(source))  # these say themselves what is wrong

@@ -90,6 +90,13 @@ def test_vtt_of_whisperx(rows):
     assert rows(text) == [(0.031, 2.41, "SPEAKER_00", "And so"), (2.5, 3.0, None, "ask not")]
 
 
+def test_vtt_of_meetings(rows):
+    zoom = "WEBVTT\r\n\r\n1\r\n00:00:02.656 --> 00:00:03.230\r\nAnna O'Neil: Hello.\r\n\r\n2\r\n00:00:04.000 --> 00:00:05.000\r\nBen: Hi.\r\n"
+    assert rows(zoom) == [(2.656, 3.23, "Anna O'Neil", "Hello."), (4.0, 5.0, "Ben", "Hi.")]
+    teams = "WEBVTT\n\n9e1f-4c/12-0\n00:00:02.656 --> 00:00:03.230\n<v O'Neil, Anna>Hello\nyou.</v>\n\n9e1f-4c/12-1\n00:00:04.000 --> 00:00:05.000\n<v Ben>Hi.</v>\n"
+    assert rows(teams) == [(2.656, 3.23, "O'Neil, Anna", "Hello you."), (4.0, 5.0, "Ben", "Hi.")]
+
+
 def test_vtt_whose_header_no_blank_line_ends(rows):
     assert rows("WEBVTT\n00:01.000 --> 00:02.000\nHello\n") == [(1.0, 2.0, None, "Hello")]
 
@@ -104,7 +111,7 @@ def test_nothing_is_put_right(rows):
 
 
 def test_text_with_an_arrow_stays_text(rows):
-    assert said(rows(srt("a --> b"))) == [(None, "a --> b")]
+    assert said(rows(srt("a --> b\n2 -> 3"))) == [(None, "a --> b 2 -> 3")]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +123,7 @@ def test_text_with_an_arrow_stays_text(rows):
         "00:00:01,0000 --> 00:00:02,000",
         "9999999999999999999:00:00 --> 00:00:02,000",
         "1.5 --> 2.5",
+        "00:00:01,000 -> 00:00:02,000",
     ],
 )
 @pytest.mark.parametrize("vtt", [False, True])

@@ -1,6 +1,8 @@
 """Whatever a file holds, reading it gives a table or one message, soon."""
 
+import json
 import random
+import re
 import time
 
 import polars as pl
@@ -18,6 +20,7 @@ EXAMPLES = sorted(
     path for path in (ROOT / "docs" / "examples" / "conversation").iterdir() if path.suffix not in ("", ".flac", ".csv")
 )
 SEEDS = range(60)
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 PIECES = [
     b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\x92", b"\xed\xa0\x80", b"\r", b"\n\n", b"\x1b[2J", b"\xe2\x80\xa8", b'"', b"<", b"&", b"]", b"}", b"\t",
     b"NaN", b"-1", b"1e999", b"-Infinity", b"null", b"true", b"9" * 5000, b"99999999999:00:00", b" --> ", b"<v ", b"[SPEAKER_00]: ",
@@ -25,27 +28,25 @@ PIECES = [
 ]  # fmt: skip
 
 
-def outcome(path):
-    """Return what reading a file as a transcript, and as speakers, gives: a table or a message of one line each."""
-    outcomes = []
-    for read in (read_transcript, read_speakers):
-        try:
-            outcomes.append(read(path))
-        except ErcError as error:
-            assert str(error).startswith(f"{path}: ")
-            assert str(error).isprintable()
-            assert len(str(error)) < 500 + len(str(path))
-            outcomes.append(str(error))
-    return outcomes
+def outcome(read, path):
+    """Return what reading a file gives: a table, or a message of one line."""
+    try:
+        return read(path)
+    except ErcError as error:
+        message = str(error)
+    assert message.startswith(f"{path}: ")
+    assert message.isprintable()
+    assert len(message) < 500 + len(str(path))
+    return message
 
 
 def check(path):
-    table, speakers = outcome(path)
+    table, speakers = outcome(read_transcript, path), outcome(read_speakers, path)
     if isinstance(table, pl.DataFrame):
         assert table.schema == SCHEMA
         assert table.select(pl.col("start", "end").is_finite().fill_null(value=True).all()).row(0) == (True, True)
-        assert all(text.isprintable() for text in table["text"].to_list() if "\xad" not in text) or len(table)
         assert not table["text"].null_count()
+        assert not CONTROLS.search("".join([*table["text"], *table["speaker"].drop_nulls()]))
     if isinstance(table, pl.DataFrame) and isinstance(speakers, pl.DataFrame):
         assert len(assign_speakers(table, speakers)) == len(table)
 
@@ -109,17 +110,11 @@ values = st.recursive(
 @settings(deadline=None)
 def test_json_with_anything_in_its_places(tmp_path_factory, key, items):
     path = tmp_path_factory.getbasetemp() / "anything.json"
-    path.write_text(f"{{{json_text(key)}: {json_text(items)}}}", encoding="utf-8")
+    path.write_text(json.dumps({key: items}), encoding="utf-8")
     check(path)
 
 
-def json_text(value):
-    import json
-
-    return json.dumps(value)
-
-
-N = 300_000
+N = 100_000
 
 
 @pytest.mark.parametrize(
@@ -131,6 +126,7 @@ N = 300_000
         "WEBVTT\n\n00:01.000 --> 00:02.000\n" + "<a" * N + "{\\" * N + "&#1" * N,
         "1\n00:00:01,000 --> 00:00:02,000\n" + "[" * N + "A" * N,
         "1\n00:00:01,000 -->" + " " * N + "\n",
+        "1\n00:00:01,000 --> 00:00:02\n0:" + ":" * N + "-" * N + "\n",
         "0\t1\t" + "[[" * N + "\n",
         "1" * N + "\t1\ta\n",
         'File type = "ooTextFile"\nObject class = "TextGrid"\n' + '""' * N + '"',
@@ -141,10 +137,10 @@ N = 300_000
         '{"segments": [' + '{"text": "", "words": [{}]},' * (N // 10) + "{}]}",
         " " * N + "\n" * N + "x",
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_no_content_takes_more_than_its_length_in_time(tmp_path, text):
-    """Of 1 MB, which takes a fraction of a second where time grows with length; with its square, hours."""
+    """Of this size each takes a second or two where time grows with length, and an hour where it grows with the square."""
     path = tmp_path / "long.txt"
     path.write_text(text, encoding="utf-8")
     began = time.process_time()

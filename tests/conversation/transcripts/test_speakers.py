@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from closure import ROOT
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from erc_core.conversation.transcripts.read import read_transcript
@@ -121,6 +121,7 @@ drawn_turns = st.lists(st.tuples(eighths, eighths, st.sampled_from("ABC")).map(l
 
 
 @given(st.lists(st.tuples(eighths, eighths)), drawn_turns)
+@settings(deadline=None)  # the first call is slow
 def test_agrees_with_counting_eighths_of_seconds(times, who):
     """An independent reference: time in steps of 1/8 s, of which each is somebody's or nobody's."""
     assigned = assign_speakers(segments(*[(a, b, None, "") for a, b in times]), turns(*who))["speaker"].to_list()

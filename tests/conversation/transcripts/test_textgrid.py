@@ -60,6 +60,15 @@ def test_long(rows):
     assert rows(LONG) == [(0.0, 1.5, "Anna", "Hello")]
 
 
+def test_long_as_elan_writes_it(rows):
+    elan = (
+        LONG.replace("item [1]:", "item[1]:")
+        .replace("intervals [1]:", "intervals [1]")
+        .replace("xmin = 0\n", "xmin = -0.0 \n")
+    )
+    assert rows(elan) == [(-0.0, 1.5, "Anna", "Hello")]
+
+
 def test_intervals_that_overlap_or_run_backwards_are_kept(rows):
     text = HEAD + '0\n9\n<exists>\n1\n"IntervalTier"\n"A"\n0\n9\n2\n3\n1\n"a"\n0\n5\n"b"\n'
     assert rows(text) == [(0.0, 5.0, "A", "b"), (3.0, 1.0, "A", "a")]
