@@ -130,7 +130,7 @@ def _say(predictor: "Predictor", inputs: Inputs, table: pl.DataFrame, seconds: f
     if inputs.emotion:
         from erc_core.cli.scores import scores_in_words
 
-        print(scores_in_words(inputs, table, predictor.labels))
+        print(scores_in_words(inputs, inputs.emotion, table, predictor.labels))
 
 
 def _share(word: str) -> float:

@@ -11,19 +11,24 @@ SAMPLES, CONFIDENCE, SEED = 2000, 0.95, 0  # of the bootstrap
 NAMES = {"W-F1": "wf1", "accuracy": "acc", "macro F1": "macro_f1"}
 
 
-def scores_in_words(inputs: Inputs, table: pl.DataFrame, labels: list[str]) -> str:
-    """Return accuracy, W-F1 and macro F1 of the answers with their intervals, and what was not scored."""
+def scores_in_words(inputs: Inputs, column: str, table: pl.DataFrame, labels: list[str]) -> str:
+    """Return accuracy, W-F1 and macro F1 of the answers with their intervals, and what was not scored.
+
+    `column` of the conversation's table holds the emotions that were told, of any case.
+    """
     by_fold = {label.casefold(): label for label in labels}
-    told = inputs.conversation.table[inputs.emotion].cast(pl.String).fill_null("").str.strip_chars()
-    gold = [word if word in labels else by_fold.get(word.casefold()) for word in told]
-    answers = table["emotion"].to_list()
-    scored = [row for row, (truth, answer) in enumerate(zip(gold, answers, strict=True)) if truth and answer]
-    if not scored:
-        return f"no scores: no emotion in column {inputs.emotion} is one of the model's ({', '.join(labels)})"
-    left_out = len(gold) - len(scored)
-    gold, answers = [gold[row] for row in scored], [answers[row] for row in scored]
+    told = inputs.conversation.table[column].cast(pl.String).fill_null("").str.strip_chars()
+    pairs = {
+        row: (word if word in labels else by_fold[word.casefold()], answer)
+        for row, (word, answer) in enumerate(zip(told, table["emotion"], strict=True))
+        if answer and (word in labels or word.casefold() in by_fold)
+    }
+    if not pairs:
+        return f"no scores: no emotion in column {column} is one of the model's ({', '.join(labels)})"
+    left_out = len(table) - len(pairs)
+    gold, answers = (list(words) for words in zip(*pairs.values(), strict=True))
     dialogues = inputs.conversation.dialogue
-    units = [dialogues[row] for row in scored] if dialogues else [str(row) for row in scored]
+    units = [dialogues[row] if dialogues else str(row) for row in pairs]
     noun = "dialogues" if dialogues else "utterances, as there is no column dialogue_id"
     scores = score(gold, answers, labels)
     confusions = dialogue_confusions(units, gold, answers, labels)
@@ -39,4 +44,4 @@ def scores_in_words(inputs: Inputs, table: pl.DataFrame, labels: list[str]) -> s
         else f"no intervals from fewer than {MIN_UNITS} {noun}"
     )
     rest = f"; {left_out:,} rows without an answer, or with an emotion that the model does not know" if left_out else ""
-    return f"scores of {len(scored):,} utterances: {', '.join(words)} ({resampled}){rest}"
+    return f"scores of {len(pairs):,} utterances: {', '.join(words)} ({resampled}){rest}"

@@ -136,6 +136,10 @@ def _table(path: Path, recording: Path | None, turns: Sequence[Path], notes: lis
     else:
         cells = {name: [row[name] or None for _, row in raw.rows] for name in raw.header}
         table = pl.DataFrame(cells, schema=dict.fromkeys(raw.header, pl.String()))
+    if path.suffix.lower() == ".tsv" and raw.header == ["start", "end", "text"] and _all_whole(table):
+        seconds = (pl.col("start", "end").cast(pl.Float64) / 1000).cast(pl.String)
+        table = table.with_columns(seconds)
+        notes.append(f"{path}: start and end are milliseconds, as Whisper writes them")
     emotion = columns.pop("emotion", None)
     if recording and "audio" in columns:
         raise ErcError(f"{path}: has a column {columns['audio']!r} of its own; leave out {recording}, or the column")
@@ -152,6 +156,11 @@ def _table(path: Path, recording: Path | None, turns: Sequence[Path], notes: lis
     named = {path for path in conversation.audio if isinstance(path, Path)}
     only = next(iter(named)) if len(named) == 1 and conversation.is_timed.any() else None
     return Inputs(conversation, (recording or path).stem, recording or only, notes, emotion)
+
+
+def _all_whole(table: pl.DataFrame) -> bool:
+    """Return whether all times are whole numbers."""
+    return all(table[name].drop_nulls().str.contains(r"^\d+$").all() for name in ("start", "end"))
 
 
 def _columns(header: Sequence[str], findings: Findings) -> dict[str, str]:

@@ -71,14 +71,14 @@ def open_stream(path: Path, how: str) -> Iterator[SoundStream]:
 
 def _blocks_past_damage(file: soundfile.SoundFile, path: Path, how: str) -> Iterator[NDArray[np.float32]]:
     """Yield what libsndfile reads, and where it can go no further what FFmpeg makes of the rest."""
-    given = 0
-    try:
+    given, whole = 0, False
+    with suppress(soundfile.LibsndfileError):
         for block in _mono_blocks(file, path, file.frames, how):
             given += len(block)
             yield block
+        whole = True
+    if whole:
         return
-    except soundfile.LibsndfileError:
-        pass
     with ffmpeg.open_stream(path, how) as stream:
         for block in stream.blocks:
             rest = block[given:]
