@@ -125,6 +125,7 @@ def _table(path: Path, recording: Path | None, turns: Sequence[Path], notes: lis
     findings = Findings(path)
     raw = read_file(path, findings)
     columns = _columns(raw.header, findings)
+    findings.raise_problems()
     if not {"text", "audio"} & columns.keys() and not (recording and {"start", "end"} & columns.keys()):
         findings.refuse(
             f"no column 'text' and no column 'audio', one is needed; found {listed(raw.header)}", HEADER_ROW

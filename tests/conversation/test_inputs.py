@@ -81,7 +81,7 @@ def test_speakers_come_from_turns_where_the_transcript_has_none(talk):
     inputs = read_inputs([talk, table, rttm])
     assert inputs.conversation.speaker == ["anna", "ben"]
     with pytest.raises(ErcError, match="speakers are told by their times"):
-        read_inputs([write(talk.with_suffix(".tsv"), "text\tname\na\tb\n"), rttm])
+        read_inputs([write(talk.with_suffix(".tsv"), "text\tname\na\tb\n")], speakers=rttm)
 
 
 def test_a_table_keeps_its_columns_and_finds_ours_by_their_names(tmp_path, talk):
