@@ -44,6 +44,7 @@ def answered(
     recording=None,
     min_confidence=None,
     seed=0,
+    title="A house by the lake",
     **columns,
 ):
     """Return an answer of n utterances; columns replace or add to those made up (a dict of row -> value changes some rows)."""
@@ -83,7 +84,7 @@ def answered(
     )
     if min_confidence is not None:
         table = table.with_columns((pl.col("confidence") < min_confidence).alias("uncertain"))
-    return Answered(table, list(labels), MODEL, "A house by the lake", recording, min_confidence)
+    return Answered(table, list(labels), dict(MODEL), title, recording, min_confidence)
 
 
 def unanswered(labels=LABELS, *rows):

@@ -16,8 +16,10 @@ from erc_core.answers.page.sound import Sounds
 from erc_core.report.page.clean import shorten
 
 LOW_CONFIDENCE = 0.5  # where no minimum was asked: below it, the other emotions together are likelier
-BARS = 3  # of an utterance; the tables have all
+BARS = 3  # of an utterance; the others stand together, and the tables have all
 LEAST_BAR = 0.01
+LEAST_REST = 0.1
+SHOWN = 8  # emotions in the curves
 LANES = 8  # speakers with a lane of their own
 NAME_LENGTH = 60  # characters of a speaker's or an emotion's name
 NOBODY = "speaker unknown"
@@ -40,7 +42,7 @@ class Emotion:
 class Bar:
     """One probability of an utterance."""
 
-    place: int
+    place: int | None  # None: several emotions together
     name: str
     percent: str
     width: float  # %
@@ -141,7 +143,7 @@ class _Builder:
         colours = colours_of(answered.labels)
         shown = sorted(counts, key=lambda label: (-counts[label], self.places[label]))
         drawn = {place for lane in (self._timeline.lanes if self._timeline else []) for place, _ in lane.areas}
-        drawn |= {bar.place for row in rows for bar in row.bars}
+        drawn |= {bar.place for row in rows for bar in row.bars if bar.place is not None}
         shown += [label for label in answered.labels if label not in counts and self.places[label] in drawn]
         recording = self.sounds.sources[0] if answered.recording is not None else None
         return Content(
@@ -205,8 +207,6 @@ class _Builder:
 
     def _row(self, one: Utterance) -> Row:
         answered = one.emotion is not None and one.confidence is not None
-        probabilities = sorted((one.probabilities or {}).items(), key=lambda pair: -(pair[1] or 0))
-        best = [pair for pair in probabilities if pair[1] is not None and pair[1] >= LEAST_BAR][:BARS]
         tags = [] if answered else [NO_ANSWER]
         tags += ["uncertain"] if self._is_unsure(one) else []
         status = words.status_in_words(one.status)
@@ -221,14 +221,22 @@ class _Builder:
             place=place,
             emotion=NO_ANSWER if place is None else self.names[place],
             text=one.text,
-            bars=[
-                Bar(self.places[label], self.names[self.places[label]], percent(p), round(100 * p, 1))
-                for label, p in best
-            ],
+            bars=self._bars(one),
             is_unsure=self._is_unsure(one),
             tags=tags,
             note=": ".join(filter(None, (status, shorten(one.detail, 400)))),
         )
+
+    def _bars(self, one: Utterance) -> list[Bar]:
+        ranked = sorted((one.probabilities or {}).items(), key=lambda pair: -pair[1])
+        shown = [(label, p) for label, p in ranked if p >= LEAST_BAR][:BARS]
+        bars = [
+            Bar(self.places[label], self.names[self.places[label]], percent(p), round(100 * p, 1)) for label, p in shown
+        ]
+        others, rest = len(ranked) - len(shown), 1 - sum(p for _, p in shown)
+        if shown and others and rest >= LEAST_REST:
+            bars.append(Bar(None, f"{others:,} other{'s' if others > 1 else ''}", percent(rest), round(100 * rest, 1)))
+        return bars
 
     @cached_property
     def _seconds(self) -> float:
@@ -261,6 +269,15 @@ class _Builder:
         smoothing = words.length_in_words(width) if any(lane.areas for lane in lanes) else ""
         return Timeline(seconds, ticks, lanes, smoothing)
 
+    @cached_property
+    def _often(self) -> list[int]:
+        """The labels that the curves show, the most frequent first, the same for every speaker."""
+        p_NC = np.array(
+            [list(one.probabilities.values()) for one in self.answered.timed if one.probabilities], np.float64
+        )
+        order: list[int] = np.argsort(-np.nan_to_num(p_NC).sum(axis=0), kind="stable")[:SHOWN].tolist()
+        return order
+
     def _lane(self, speaker: str, utterances: Sequence[Utterance], seconds: float, width: float) -> Lane:
         marks = [self._mark(one, seconds) for one in utterances]
         answered = [one for one in utterances if one.probabilities is not None]
@@ -268,7 +285,7 @@ class _Builder:
         if len(answered) >= LEAST:
             p_NC = np.array([list((one.probabilities or {}).values()) for one in answered], np.float64)
             lengths = np.array([(one.end or 0) - (one.start or 0) for one in answered])
-            areas = area_paths(smoothed(_middles(answered), lengths, np.nan_to_num(p_NC), seconds, width))
+            areas = area_paths(smoothed(_middles(answered), lengths, np.nan_to_num(p_NC), seconds, width), self._often)
         counts = Counter(mark.name for mark in marks)
         often = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(3))
         return Lane(shorten(speaker, NAME_LENGTH), marks, areas, f"{words.counted(len(marks), 'utterance')}: {often}")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 POINTS = 161  # moments, from the beginning of the time line to its end
-SHOWN = 8  # emotions; the others together are what is left to the top
+LEAST_AREA = 0.005  # an emotion that is nowhere more probable is not drawn
 LEAST = 3  # answered utterances that make a curve
 NARROWEST = 1 / 60  # of the whole time
 
@@ -42,15 +42,19 @@ def smoothed(
     return mean
 
 
-def area_paths(mean_PC: NDArray[np.float64]) -> list[tuple[int, str]]:
-    """Return the label and SVG path of each area, from the bottom up, in a box of 1000 by 100."""
-    order: Sequence[int] = np.argsort(-mean_PC.mean(axis=0), kind="stable")[:SHOWN].tolist()
+def area_paths(mean_PC: NDArray[np.float64], order: Sequence[int]) -> list[tuple[int, str]]:
+    """Return the label and SVG path of each area, from the bottom up, in a box of 1000 by 100.
+
+    Args:
+        mean_PC: Of smoothed.
+        order: Labels to draw, the lowest first; what others have is left free at the top.
+    """
     x = np.linspace(0, 1000, len(mean_PC))
     below = np.zeros(len(mean_PC))
     paths = []
     for label in order:
         above = below + mean_PC[:, label]
-        if mean_PC[:, label].max() >= 0.005:
+        if mean_PC[:, label].max() >= LEAST_AREA:
             edge = [*zip(x, 100 - 100 * above, strict=True), *zip(x[::-1], 100 - 100 * below[::-1], strict=True)]
             paths.append((label, "M" + "L".join(f"{at:.0f} {height:.1f}" for at, height in edge) + "Z"))
         below = above

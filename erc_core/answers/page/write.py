@@ -37,7 +37,7 @@ def render_page(content: Content) -> str:
     style = environment.get_template("conversation.css").render(emotions=content.emotions)
     script = environment.get_template("conversation.js").render()
     policy = (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; media-src 'self' file: data:; "
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; media-src 'self' file: data:; "
         f"script-src {_hash(script)}; style-src {_hash(style)}; style-src-attr 'unsafe-inline'"
     )
     return environment.get_template("conversation.html.j2").render(

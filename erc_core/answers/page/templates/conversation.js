@@ -168,6 +168,7 @@
   // what is shown
   const chips = [...document.querySelectorAll(".chip")], speaker = find("#speaker");
   for (const chip of chips) {
+    if (chip.classList.contains("rare")) continue;
     chip.disabled = false;
     chip.addEventListener("click", () => {
       chip.setAttribute("aria-pressed", String(chip.getAttribute("aria-pressed") !== "true"));
