@@ -61,7 +61,9 @@ class Reliability(Record):
     """How the probabilities of one temperature fit what is true."""
 
     measures: Measures
+    confidence: FiniteFloat  # mean
     chance_ece: FiniteFloat  # mean ECE of as many answers of these confidences, each right with its confidence's chance
+    chance_ece_high: FiniteFloat  # above it lies the share 1 - evaluate.confidence of such ECEs
     bins: list[Bin]
 
 
@@ -160,19 +162,22 @@ def reliability_bins(confidence_N: Floats, right_N: npt.NDArray[np.bool_]) -> li
     ]
 
 
-def chance_ece(confidence_N: Floats, samples: int, seed: int) -> float:
-    """Return the mean ECE over `samples` draws in which each answer is right with the chance that its confidence says."""
+def chance_eces(confidence_N: Floats, samples: int, seed: int) -> Floats:
+    """Return the ECEs of `samples` draws in which each answer, by itself, is right with the chance that its confidence says."""
     rng = np.random.default_rng(seed)
     draws = (ece(confidence_N, rng.random(len(confidence_N)) < confidence_N) for _ in range(samples))
-    return sum(draws) / samples
+    return np.fromiter(draws, np.float64, samples)
 
 
 def _reliability(
     measures: Measures, confidence_N: Floats, right_N: npt.NDArray[np.bool_], params: EvaluateParams
 ) -> Reliability:
+    by_chance = chance_eces(confidence_N, params.bootstrap_samples, params.seed)
     return Reliability(
         measures=measures,
-        chance_ece=round(chance_ece(confidence_N, params.bootstrap_samples, params.seed), DECIMALS),
+        confidence=round(float(confidence_N.mean()), DECIMALS),
+        chance_ece=round(float(by_chance.mean()), DECIMALS),
+        chance_ece_high=round(float(np.quantile(by_chance, params.confidence)), DECIMALS),
         bins=reliability_bins(confidence_N, right_N),
     )
 

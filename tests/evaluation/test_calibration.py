@@ -16,7 +16,7 @@ from erc_core.evaluation.calibration import (
     BINS,
     CalibrationReport,
     bins_of,
-    chance_ece,
+    chance_eces,
     ece,
     evaluate_calibration,
     reliability_bins,
@@ -166,8 +166,15 @@ def test_the_ece_by_chance_is_that_of_answers_drawn_by_their_confidence():
     # of 15 bins the sum of |gap| of a calibrated model: a normal's mean deviation, sd sqrt(sum p (1 - p)), is a close value
     sd = [math.sqrt((confidence * (1 - confidence))[bins_of(confidence) == m].sum()) for m in range(BINS)]
     expected = math.sqrt(2 / math.pi) * sum(sd) / 200
-    assert chance_ece(confidence, 4000, 0) == pytest.approx(expected, rel=0.05)
-    assert chance_ece(np.ones(9), 10, 0) == 0.0
+    assert chance_eces(confidence, 4000, 0).mean() == pytest.approx(expected, rel=0.05)
+    assert not chance_eces(np.ones(9), 10, 0).any()
+    logits, gold, ids, units = made_up()
+    report = evaluate_calibration(logits, gold, ids, units, fitted(2.0), PARAMS)
+    p = np.array([plain_softmax(row, 2.0) for row in logits.tolist()]).max(axis=1)
+    assert report.after.confidence == pytest.approx(p.mean(), abs=1e-6)
+    drawn = [ece(p, np.random.default_rng(i).random(240) < p) for i in range(1000)]
+    assert report.after.chance_ece == pytest.approx(np.mean(drawn), rel=0.05)
+    assert report.after.chance_ece_high == pytest.approx(np.quantile(drawn, 0.9), rel=0.1)
 
 
 def test_a_temperature_moves_no_score_and_all_answers_score_as_the_split_does():
