@@ -85,17 +85,17 @@ def coverage_table(content: DatasetContent, evaluate: EvaluateParams) -> Table:
     rows = [
         (
             f"{kept.coverage}%",
+            _in_percent(kept.wf1),
+            _in_percent(kept.acc),
             count(kept.n),
             percent(kept.least),
-            percent_with_range(kept.wf1.value, kept.wf1.low, kept.wf1.high),
-            percent_with_range(kept.acc.value, kept.acc.low, kept.acc.high),
         )
         for kept in content.calibration.coverage[::2]
     ]
     return Table(
         f"{content.dataset}, test split: scores of the most confident answers, with {100 * evaluate.confidence:g}% intervals; "
         "the rest is left to a person.",
-        heads("#Kept", "#Utterances", "#Lowest confidence", "#Weighted F1", "#Accuracy"),
+        heads("#Kept", "#Weighted F1", "#Accuracy", "#Utterances", "#Lowest confidence"),
         rows,
         notes=(
             (
@@ -199,7 +199,7 @@ def _doubt(report: CalibrationReport) -> str:
     return (
         f"What doubt is good for: if the least certain {100 - QUARTER}% of the utterances are left to a person, the model answers "
         f"{count(kept.n)} of {count(whole.n)}, with a weighted F1 of "
-        f"{percent_with_range(kept.wf1.value, kept.wf1.low, kept.wf1.high)} in place of {percent(whole.wf1.value)}."
+        f"{_in_percent(kept.wf1)} in place of {percent(whole.wf1.value)}."
     )
 
 

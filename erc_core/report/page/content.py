@@ -70,13 +70,12 @@ def load_content(dataset: str, root: Path = Path()) -> DatasetContent:
     if unknown:
         raise damaged(folder / PREDICTIONS_FILE, f"has labels {unknown} that {facts_file} lacks", STAGE)
     calibration = CalibrationReport.read(folder)
-    if calibration.n != metrics.n:
-        raise damaged(
-            folder / CALIBRATION_FILE, f"is of {calibration.n} utterances, metrics.json counts {metrics.n}", STAGE
-        )
     if len(predictions) != metrics.n:
         problem = f"has {len(predictions)} rows, metrics.json counts {metrics.n}"
         raise damaged(folder / PREDICTIONS_FILE, problem, STAGE)
+    if calibration.n != metrics.n:
+        problem = f"is of {calibration.n} utterances, metrics.json counts {metrics.n}"
+        raise damaged(folder / CALIBRATION_FILE, problem, STAGE)
     supports = Counter(predictions["emotion"])
     if per_class["support"].to_list() != [supports[label] for label in labels]:
         raise damaged(folder / PER_CLASS_FILE, "has not the supports that predictions.csv has", STAGE)
