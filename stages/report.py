@@ -1,10 +1,11 @@
 """Write the report: figures, pages and the study's tables about all datasets.
 
-Reads   for each of `datasets`: reports/<dataset>/metrics.json, per_class.csv, predictions.csv, training.json, history.csv;
-        data/results/<dataset>.json, data/cards/<dataset>.json; for each variant in study.run:
+Reads   for each of `datasets`: reports/<dataset>/metrics.json, per_class.csv, predictions.csv, calibration.json, training.json,
+        history.csv; data/results/<dataset>.json, data/cards/<dataset>.json; for each variant in study.run:
         data/study/<dataset>/<variant>/results.json, predictions.parquet
 Writes  reports/index.html (one file, figures embedded), reports/index.md; reports/figures/<dataset>/ (PNG and SVG);
-        reports/tables/<dataset>_<table>.csv and .tex, also of a group of datasets; reports/tables/<group>_scores.csv
+        reports/tables/<dataset>_<table>.csv and .tex, also of a group of datasets; reports/tables/<group>_scores.csv;
+        reports/tables/<dataset>_calibration.csv and .tex
 Params  datasets, groups, ingest, report, study, evaluate (how intervals and tests are made)
 """
 

@@ -179,7 +179,7 @@ def _columns(header: Sequence[str], findings: Findings) -> dict[str, str]:
 def _clips(paths: Sequence[Path], title: str, beside: Path, notes: Sequence[str] = ()) -> Inputs:
     """Return clips as a conversation, one utterance each, with the text in the .txt of the same name."""
     texts = [_text_beside(path) for path in paths]
-    columns = {"audio": [str(path.relative_to(beside)) for path in paths], "text": texts}
+    columns = {"audio": [str(path.relative_to(beside) if beside.parts else path) for path in paths], "text": texts}
     table = pl.DataFrame(columns, schema={"audio": pl.String(), "text": pl.String()})
     return Inputs(Conversation(table, beside, columns={"audio": "audio", "text": "text"}), title, None, list(notes))
 

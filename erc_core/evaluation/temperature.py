@@ -66,7 +66,7 @@ def fit_temperature(logits_NC: npt.NDArray[np.floating], gold_N: npt.NDArray[np.
         temperature = HIGHEST
     else:
         temperature = round(float(np.exp(brentq(slope, low, high, xtol=1e-12))), DECIMALS)
-    before, after = nll(z_NC, gold_N), nll(z_NC / temperature, gold_N)
+    before, after = (float(nlls(z_NC / divisor, gold_N).mean()) for divisor in (1.0, temperature))
     if before - after <= LEAST_GAIN:
         temperature, after = 1.0, before
     return Calibration(
@@ -78,6 +78,7 @@ def fit_temperature(logits_NC: npt.NDArray[np.floating], gold_N: npt.NDArray[np.
     )
 
 
-def nll(logits_NC: npt.NDArray[np.float64], gold_N: npt.NDArray[np.int64]) -> float:
-    """Return the mean negative log-likelihood, in nats, of N gold classes under the softmax of (N, C) logits."""
-    return float(-np.take_along_axis(log_softmax(logits_NC, axis=1), gold_N[:, None], 1).mean())
+def nlls(logits_NC: npt.NDArray[np.float64], gold_N: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the negative log-likelihood, in nats, of each of N gold classes under the softmax of (N, C) logits."""
+    log_p_NC: npt.NDArray[np.float64] = log_softmax(logits_NC, axis=1)
+    return -log_p_NC[np.arange(len(gold_N)), gold_N]
