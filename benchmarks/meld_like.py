@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from erc_core.params.data import MelParams
 from erc_core.speech.mel import LogMel, RunningMoments
-from erc_core.store.ragged import RaggedWriter
+from erc_core.store.ragged_writer import RaggedWriter
 from erc_core.store.utterances import SCHEMA, write_utterances
 from erc_core.text.encoder import FrozenTextEncoder
 

@@ -42,7 +42,7 @@ from benchmarks.harness import (
 )
 from erc_core.inference.batching import training_batches
 from erc_core.inference.feature_set import Modality
-from erc_core.store.ragged import RaggedWriter
+from erc_core.store.ragged_writer import RaggedWriter
 
 NAME = "read_features"
 PACKAGES = ("h5py", "lhotse", "lilcom", "numpy", "torch")

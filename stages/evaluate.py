@@ -2,16 +2,18 @@
 
 Reads   data/<dataset>/: model/, utterances.parquet, clips.parquet, tokens.h5, text.h5, mel.h5, ingest.json;
         reports/<dataset>/training.json, history.csv
-Writes  reports/<dataset>/scores.json, metrics.json, per_class.csv, confusion.csv, predictions.csv;
+Writes  reports/<dataset>/scores.json, metrics.json, per_class.csv, confusion.csv, predictions.csv, calibration.json;
         data/results/<dataset>.json
 Params  evaluate, train.precision
 """
 
 import polars as pl
 
+from erc_core.evaluation.calibration import CalibrationReport, evaluate_calibration
 from erc_core.evaluation.facts import gather_facts
 from erc_core.evaluation.records import Metrics, write_scores
-from erc_core.evaluation.units import unit_of
+from erc_core.evaluation.temperature import Calibration
+from erc_core.evaluation.units import unit_of, units_of
 from erc_core.evaluation.write import evaluate_predictions
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import Predictions, predict, resolve_precision
@@ -48,25 +50,40 @@ def main(params: Params, dataset: str) -> None:
             batch_size=params.evaluate.batch_size,
             device=device,
             precision=resolve_precision(params.train.precision, device),
+            temperature=saved.temperature,
         )
         utterances = features.utterances
     table = prediction_table(predictions, utterances, labels)
     ingest = IngestRecord.read(folder)
     unit = unit_of(utterances, ingest.ingest)
     metrics = evaluate_predictions(table, labels, params.evaluate, reports, unit)
+    calibration = evaluate_calibration(
+        predictions.logits,
+        predictions.gold,
+        table["utterance_id"].to_list(),
+        units_of(table, unit).names,
+        Calibration.model_validate(saved.description["calibration"]),
+        params.evaluate,
+    )
+    calibration.write(reports)
     training = TrainingRecord.read(reports)
     read_history(reports)  # damage is told before the facts take its hash
     write_scores(metrics, training.val_wf1, reports)
     run = training.model_dump(mode="json")
     gather_facts(dataset, saved.description, run, utterances, read_clips(folder), ingest, unit).write()
     shown = [_in_words(metrics, *name) for name in (("W-F1", "wf1"), ("accuracy", "acc"), ("macro F1", "macro_f1"))]
-    print(f"evaluate {dataset}: {metrics.n} test utterances, {', '.join(shown)}")
+    print(f"evaluate {dataset}: {metrics.n} test utterances, {', '.join(shown)}; {_calibration_in_words(calibration)}")
 
 
 def _in_words(metrics: Metrics, title: str, name: str) -> str:
     value, low, high = metrics.score(name)
     interval = "(no interval)" if low is None or high is None else f"[{100 * low:.1f}, {100 * high:.1f}]"
     return f"{title} {100 * value:.1f} {interval}"
+
+
+def _calibration_in_words(report: CalibrationReport) -> str:
+    before, after = (100 * of.measures.ece.value for of in (report.before, report.after))
+    return f"calibration error {before:.1f}, with the temperature {after:.1f}"
 
 
 def prediction_table(predictions: Predictions, utterances: pl.DataFrame, labels: list[str]) -> pl.DataFrame:

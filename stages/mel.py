@@ -17,7 +17,8 @@ from erc_core.run.stage import run_dataset_stage
 from erc_core.run.summary import Stopwatch, summary_line
 from erc_core.speech.mel import CODE, RunningMoments, mel_shard
 from erc_core.speech.shards import Shard, ShardedFeature
-from erc_core.store.ragged import RaggedReader, params_attribute
+from erc_core.store.ragged import RaggedReader
+from erc_core.store.ragged_writer import params_attribute
 from erc_core.store.utterances import read_utterances
 
 SHARD = 1024

@@ -1,10 +1,11 @@
 """Write the report: figures, pages and the study's tables about all datasets.
 
-Reads   for each of `datasets`: reports/<dataset>/metrics.json, per_class.csv, predictions.csv, training.json, history.csv;
-        data/results/<dataset>.json, data/cards/<dataset>.json; for each variant in study.run:
+Reads   for each of `datasets`: reports/<dataset>/metrics.json, per_class.csv, predictions.csv, calibration.json, training.json,
+        history.csv; data/results/<dataset>.json, data/cards/<dataset>.json; for each variant in study.run:
         data/study/<dataset>/<variant>/results.json, predictions.parquet
 Writes  reports/index.html (one file, figures embedded), reports/index.md; reports/figures/<dataset>/ (PNG and SVG);
-        reports/tables/<dataset>_<table>.csv and .tex, also of a group of datasets; reports/tables/<group>_scores.csv
+        reports/tables/<dataset>_<table>.csv and .tex, also of a group of datasets; reports/tables/<group>_scores.csv;
+        reports/tables/<dataset>_calibration.csv and .tex
 Params  datasets, groups, ingest, report, study, evaluate (how intervals and tests are made)
 """
 
@@ -58,8 +59,8 @@ def study_tables(
     @cache
     def predictions(variant: str) -> pl.DataFrame:
         pooled = pool_predictions({dataset: read(dataset, variant) for dataset in datasets})
-        own = pl.col("utterance_id").replace_strict(by_utterance, default=pl.col("dialogue_id"))
-        return pooled.with_columns(dialogue_id=own)
+        unit_of_each = pl.col("utterance_id").replace_strict(by_utterance, default=pl.col("dialogue_id"))
+        return pooled.with_columns(unit=unit_of_each)
 
     results = {
         variant: pool_results(name, [read_results(dataset, variant) for dataset in datasets])

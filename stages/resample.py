@@ -21,7 +21,7 @@ from erc_core.speech.audio import CODE, decode_shard
 from erc_core.speech.shards import Shard, ShardedFeature
 from erc_core.store.clips import ClipStatus, count_statuses, write_clips
 from erc_core.store.ingest import IngestRecord
-from erc_core.store.ragged import params_attribute
+from erc_core.store.ragged_writer import params_attribute
 from erc_core.store.utterances import read_utterances
 
 SHARD = 32  # clips: few, so that the last ones leave no process idle for long; a part costs some milliseconds

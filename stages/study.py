@@ -17,7 +17,7 @@ from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import resolve_precision
 from erc_core.params.backbones import BackboneParams
 from erc_core.params.peers import PeerParams
-from erc_core.params.schema import Params, deciding, dump, speech_params, text_params
+from erc_core.params.schema import Params, deciding, dump, feature_widths, speech_params, text_params
 from erc_core.peers.registry import differences_of
 from erc_core.peers.task import PRECISION
 from erc_core.run.device import describe_device, pick_device
@@ -48,6 +48,7 @@ def main(params: Params, dataset: str, variant: str) -> None:
     labels = labels_of(read_utterances(folder))
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
         features.require_params(speech_params(params) | text_params(params))
+        features.require_widths(*feature_widths(params), "params.yaml")
         left_out = {point.label: features.lacking(point.configuration.model.modality) for point in points}
         corpus = Corpus(dataset, features, DialogueFeatures(features) if settings else None, labels)
         trainings = [

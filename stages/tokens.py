@@ -14,9 +14,10 @@ from erc_core.run.paths import data_folder
 from erc_core.run.progress import progress
 from erc_core.run.stage import run_dataset_stage
 from erc_core.run.summary import Stopwatch, summary_line
-from erc_core.store.ragged import RaggedWriter, params_attribute
+from erc_core.store.checksums import file_checksum
+from erc_core.store.ragged_writer import RaggedWriter, params_attribute
 from erc_core.store.utterances import read_utterances
-from erc_core.text.tokens import make_tokenizer, save_tokenizer, tokenize
+from erc_core.text.tokens import TOKENIZER_FILE, make_tokenizer, save_tokenizer, tokenize
 
 
 def main(params: Params, dataset: str) -> None:
@@ -30,7 +31,11 @@ def main(params: Params, dataset: str) -> None:
         tokenizer = make_tokenizer(encoder, f"backbones.{params.backbone}.text_encoder", train_texts)
         with atomic_folder(folder / "tokenizer") as partial:
             save_tokenizer(tokenizer, partial)
-        attributes = {"vocab_size": tokenizer.get_vocab_size(), **params_attribute(text_params(params))}
+        attributes = {
+            "vocab_size": tokenizer.get_vocab_size(),
+            "tokenizer_checksum": file_checksum(folder / "tokenizer" / TOKENIZER_FILE),
+            **params_attribute(text_params(params)),
+        }
         with RaggedWriter(folder / "tokens.h5", dtype=np.int32, width=None, attributes=attributes) as writer:
             tokens = tokenize(tokenizer, utterances["text"].to_list(), params.text.max_tokens)
             with progress(tokens, total=len(utterances), desc=f"tokenize {dataset}", unit="utterance") as shown:

@@ -1,6 +1,6 @@
-"""Train the model on the cached features; the epoch is chosen on the validation split.
+"""Train the model on the cached features; the epoch and the temperature are chosen on the validation split.
 
-Reads   data/<dataset>/: utterances.parquet, text.h5, mel.h5, tokenizer/, text_encoder/
+Reads   data/<dataset>/: utterances.parquet, ingest.json, text.h5, mel.h5, tokenizer/, text_encoder/
 Writes  data/<dataset>/model/, reports/<dataset>/history.csv (after every epoch), reports/<dataset>/training.json
 Params  backbone, backbones.<backbone>, model, jfm, icl, train, audio, mel, text
 
@@ -12,14 +12,16 @@ from functools import partial
 from importlib.metadata import version
 
 from erc_core.errors import ErcError
+from erc_core.evaluation.temperature import fit_temperature
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.models.save import check_extras, save_model
-from erc_core.params.schema import Params, deciding, dump, speech_params, text_params
+from erc_core.params.schema import Params, deciding, dump, feature_widths, speech_params, text_params
 from erc_core.run.baseline import changed_params
 from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
 from erc_core.run.paths import data_folder, raw_folder, reports_folder
 from erc_core.run.stage import run_dataset_stage
+from erc_core.store.ingest import IngestRecord
 from erc_core.store.utterances import labels_of, read_utterances
 from erc_core.training.build import make_task
 from erc_core.training.checkpoint import Checkpoint, run_key
@@ -29,6 +31,7 @@ from erc_core.training.record import TrainingRecord, write_history
 from erc_core.training.settings import training_settings
 
 SECTIONS = ("model", "jfm", "icl", "train", "audio", "mel", "text")
+MADE_BY = ("tokenizer_checksum", "text_encoder_checksum")  # attributes of text.h5 that a model has to know
 
 
 def main(params: Params, dataset: str) -> None:
@@ -62,6 +65,8 @@ def main(params: Params, dataset: str) -> None:
             )
             raise ErcError(f"{dataset}: model.modality = {params.model.modality!r} needs {lacking} {remedy}")
         features.require_params(speech_params(params) | text_params(params))
+        features.require_widths(*feature_widths(params), "params.yaml")
+        made_by = {name: features.text.reader.word(name) for name in MADE_BY}
         task = make_task(params, labels, features, settings, device, processes)
         parameters, trained_parameters = count_parameters(task.model)
         machine = (f"{processes.count} processes, each on " if processes.count > 1 else "") + describe_device(device)
@@ -77,17 +82,22 @@ def main(params: Params, dataset: str) -> None:
         processes.require_same(key, "features, parameters or code")
         checkpoint = Checkpoint(f"{dataset}-{key}")
         trained = train_model(task, settings, checkpoint, processes=processes, on_epoch=partial(write_history, reports))
+        validation = task.predict("dev")  # by all processes together, with the weights of the chosen epoch
     processes.end()
     if not processes.is_main:
         return
+    calibration = fit_temperature(validation.logits, validation.gold)
     text_encoder = params.selected_backbone.text_encoder
     description = {
         "dataset": dataset,
+        "synthetic": IngestRecord.read(folder).synthetic,
         "backbone": params.backbone,
         "features": {name: deciding_params[name] for name in ("audio", "mel", "text")},
         "text_encoder": dump(text_encoder) | ({"folder": "text_encoder"} if text_encoder.source == "config" else {}),
+        **made_by,
         "params": deciding_params,
         "chosen_epoch": trained.best.epoch,
+        "calibration": calibration.model_dump(mode="json"),
         "versions": {name: version(name) for name in ("torch", "transformers", "timm")},
     }
     save_model(folder / "model", task.model, description, extras)
@@ -109,7 +119,8 @@ def main(params: Params, dataset: str) -> None:
     checkpoint.remove()
     print(
         f"train {dataset}: {trained.seconds:.1f} s, {len(trained.history)} epochs; epoch {trained.best.epoch} chosen on the "
-        f"validation split: W-F1 {100 * trained.best.val_wf1:.1f}, accuracy {100 * trained.best.val_acc:.1f}"
+        f"validation split: W-F1 {100 * trained.best.val_wf1:.1f}, accuracy {100 * trained.best.val_acc:.1f}; "
+        f"temperature {calibration.temperature:.3f}"
     )
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from erc_core.params.schema import Params, speech_params, text_params
-from erc_core.store.ragged import RaggedWriter, params_attribute
+from erc_core.params.schema import Params, feature_widths, speech_params, text_params
+from erc_core.store.ragged_writer import RaggedWriter, params_attribute
 from erc_core.store.utterances import check_utterances, write_utterances
 
 TEXT_WIDTH, N_MELS = 16, 32
@@ -39,16 +39,19 @@ def write_features(
     utterances = check_utterances(pl.DataFrame(rows), "made up")
     write_utterances(utterances, folder)
     text_made, speech_made = (params_attribute(of(params)) if params else {} for of in (text_params, speech_params))
-    statistics = {"mean": np.zeros(N_MELS, np.float32), "std": np.ones(N_MELS, np.float32)}
+    text_width, n_mels = feature_widths(params) if params else (TEXT_WIDTH, N_MELS)
+    text_width = text_width or TEXT_WIDTH
+    statistics = {"mean": np.zeros(n_mels, np.float32), "std": np.ones(n_mels, np.float32)}
+    text_made |= dict.fromkeys(("tokenizer_checksum", "text_encoder_checksum"), "0" * 32)
     with (
-        RaggedWriter(folder / "text.h5", dtype=np.float16, width=TEXT_WIDTH, attributes=text_made) as text,
-        RaggedWriter(folder / "mel.h5", dtype=np.float16, width=N_MELS, attributes=statistics | speech_made) as mel,
+        RaggedWriter(folder / "text.h5", dtype=np.float16, width=text_width, attributes=text_made) as text,
+        RaggedWriter(folder / "mel.h5", dtype=np.float16, width=n_mels, attributes=statistics | speech_made) as mel,
     ):
         for place, row in enumerate(utterances.iter_rows(named=True)):
             emotion = EMOTIONS.index(row["emotion"])
-            tokens = rng.normal(size=(rng.integers(3, 9), TEXT_WIDTH))
+            tokens = rng.normal(size=(rng.integers(3, 9), text_width))
             tokens[:, emotion] += 2
-            frames = rng.normal(size=(0 if place % 7 == 5 or not audio else rng.integers(5, 70), N_MELS))
+            frames = rng.normal(size=(0 if place % 7 == 5 or not audio else rng.integers(5, 70), n_mels))
             frames[:, 8 * emotion : 8 * emotion + 8] += 2
             text.append(row["utterance_id"], tokens)
             mel.append(row["utterance_id"], frames)

@@ -14,6 +14,7 @@ from erc_core.params.study import StudyParams
 from erc_core.store.checksums import seal
 from erc_core.store.tables import write_parquet
 from erc_core.study.points import points_of, seeds_of
+from erc_core.study.results import read_predictions
 
 LABELS = ["neutral", "joy", "anger", "surprise", "sadness", "fear", "disgust"]
 MODALITIES = {"T": {"model.modality": "T"}, "A": {"model.modality": "A"}, "T+A": {}}
@@ -71,6 +72,11 @@ def study_params(
     )  # fmt: skip
 
 
+def by_dialogue(dataset: str, variant: str) -> pl.DataFrame:
+    """Return a variant's predictions as the tables take them, with dialogues to be resampled."""
+    return read_predictions(dataset, variant).with_columns(unit="dialogue_id")
+
+
 def write_study(
     root: Path,
     study: StudyParams,
@@ -120,7 +126,7 @@ def write_study(
                 }
                 point["runs"] = [
                     scores_of(table, labels)
-                    | {"seed": seed, "val_wf1": 0.7, "best_epoch": 9, "epochs": 12, "stopped_by": "patience",
+                    | {"seed": seed, "val_wf1": 0.7, "temperature": 1.25, "best_epoch": 9, "epochs": 12, "stopped_by": "patience",
                        "val_curve": [0.7 - 0.004 * abs(9 - epoch) for epoch in range(1, 13)],
                        "loss_curve": [1.8 / epoch for epoch in range(1, 13)], "seconds": 31.0 + seed,
                        "seconds_per_epoch": 2.5 + 0.25 * seed, "peak_memory_mb": 470.0 + 9.5 * steps + seed,

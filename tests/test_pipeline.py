@@ -1,6 +1,7 @@
 """The whole pipeline, small, in a clone of its own: every artefact is there, and a second run does nothing."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -54,10 +55,13 @@ ARTEFACTS = [
     "reports/demo/metrics.json",
     "reports/demo/per_class.csv",
     "reports/demo/predictions.csv",
+    "reports/demo/calibration.json",
     "reports/demo/history.csv",
     "reports/demo/training.json",
     "reports/index.html",
     "reports/index.md",
+    "reports/tables/demo_calibration.csv",
+    "reports/tables/demo_calibration.tex",
     "reports/tables/demo_n_blocks.csv",
     "reports/tables/demo_n_blocks.tex",
     "reports/figures/demo/confusion.png",
@@ -65,6 +69,8 @@ ARTEFACTS = [
     "reports/figures/demo/learning.png",
     "reports/figures/demo/classes.png",
     "reports/figures/demo/per_class.png",
+    "reports/figures/demo/calibration.reliability.png",
+    "reports/figures/demo/calibration.coverage.png",
 ]
 
 
@@ -139,6 +145,20 @@ def test_the_model_holds_labels_and_statistics(clone):
     assert set(config["model"]["labels"]) == {"neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear"}
     with safe_open(clone / "data/demo/model/model.safetensors", framework="pt") as weights:
         assert weights.get_tensor("speech.patches.mean").abs().sum() > 0
+
+
+def test_every_training_has_a_temperature_and_the_predictions_are_with_it(clone):
+    fitted = json.loads((clone / "data/demo/model/config.json").read_text(encoding="utf-8"))["calibration"]
+    report = json.loads((clone / "reports/demo/calibration.json").read_text(encoding="utf-8"))
+    predictions = pl.read_csv(clone / "reports/demo/predictions.csv")
+    assert report["fitted"] == fitted
+    assert fitted["nll_after"] <= fitted["nll_before"]
+    assert report["after"]["confidence"] == pytest.approx(predictions["confidence"].mean(), abs=2e-6)
+    gold = [row[f"p_{row['emotion']}"] for row in predictions.iter_rows(named=True)]
+    assert report["after"]["measures"]["nll"]["value"] == pytest.approx(-sum(map(math.log, gold)) / len(gold), abs=1e-4)
+    for variant in ("full", "n_blocks"):
+        results = json.loads((clone / f"data/study/demo/{variant}/results.json").read_text(encoding="utf-8"))
+        assert all(run["temperature"] > 0 for point in results["points"] for run in point["runs"])
 
 
 def test_the_report_says_that_the_corpus_is_synthetic(clone):

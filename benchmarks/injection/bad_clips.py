@@ -13,6 +13,7 @@ import av
 import h5py
 import numpy as np
 import polars as pl
+import soundfile
 
 from benchmarks.injection.bad_tables import DATASET, HEADER, make_project, plain_rows
 from benchmarks.injection.damage import put_in_its_place
@@ -26,7 +27,7 @@ RATE = 16000
 CODECS = {
     ".wav": "pcm_s16le",
     ".flac": "flac",
-    ".ogg": "libvorbis",
+    ".ogg": "vorbis",
     ".mp3": "libmp3lame",
     ".m4a": "aac",
     ".webm": "libopus",
@@ -139,6 +140,9 @@ def tone(channels: int, rate: int, seconds: float, pitch: float) -> np.ndarray:
 def encoded(samples: np.ndarray, suffix: str, rate: int) -> bytes:
     """Return a mono or stereo clip in the format of a suffix."""
     out = io.BytesIO()
+    if suffix == ".ogg":  # not every FFmpeg has an encoder of Vorbis that takes one channel
+        soundfile.write(out, samples.T, rate, format="OGG", subtype="VORBIS")
+        return out.getvalue()
     layout = "mono" if len(samples) == 1 else "stereo"
     with av.open(out, "w", format=FORMATS.get(suffix, suffix[1:])) as container:
         stream: Any = container.add_stream(CODECS[suffix], rate=48000 if suffix == ".webm" else rate, layout=layout)
@@ -192,7 +196,7 @@ def _damaged(folder: Path, rng: random.Random) -> Made:
         case "random":
             content[place : place + 2000] = rng.randbytes(len(content[place : place + 2000]))
         case "twice":
-            content += content
+            content *= 2
     (folder / f"bad{suffix}").write_bytes(content)
     return f"bad{suffix}", f"{suffix}, {kind} at byte {place}", True
 

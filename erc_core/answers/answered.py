@@ -1,7 +1,8 @@
 """An answered conversation, as everything that is written about it reads it."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,15 +60,19 @@ class Answered:
     title: str  # of the conversation, for people
     recording: Path | None  # the one of which utterances are stretches; else each row has its `audio`, or none
     min_confidence: float | None  # what was asked for; answers below are uncertain
+    columns: Mapping[str, str] = field(
+        default_factory=dict
+    )  # ours -> the table's, of those that it has under other names
 
     @cached_property
     def utterances(self) -> list[Utterance]:
         """All rows, in their order."""
         table = self.table
-        columns = {
-            name: table[name].cast(kind, strict=False).to_list() if name in table.columns else [None] * table.height
-            for name, kind in COLUMNS.items()
-        }
+        columns = {}
+        for ours, kind in COLUMNS.items():
+            theirs = self.columns.get(ours, ours)
+            there = theirs in table.columns
+            columns[ours] = table[theirs].cast(kind, strict=False).to_list() if there else [None] * table.height
         rows = table.select([f"p_{label}" for label in self.labels]).rows()
         return [
             self._utterance(number, dict(zip(columns, cells, strict=True)), probabilities)

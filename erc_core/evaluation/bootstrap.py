@@ -92,7 +92,7 @@ class Resamples:
 
 
 def resample_dialogues(
-    confusions_DCC: npt.NDArray[np.int64],
+    confusions_DCC: Counts,
     statistics: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
     *,
     samples: int,
@@ -103,24 +103,49 @@ def resample_dialogues(
 
     `confusions_DCC` are (D, ..., C, C) counts of at least two dialogues; what stands between, such as two systems, is
     resampled together. `statistics` turns the (R, ..., C, C) counts of R resamples, whole numbers as floats, into (S,
-    R) values. The same seed and number of dialogues give the same resamples. Memory grows with `samples` by S values
-    each, not by the dialogues.
+    R) values. Other sums over the utterances of a dialogue, (D, ...), are resampled in the same way; those that are not whole
+    may differ in their last bits between machines. The same seed and number of dialogues give the same resamples.
     """
     n_dialogues = len(confusions_DCC)
     counts = confusions_DCC.reshape(n_dialogues, -1).astype(np.float64)
 
-    def of_drawn(drawn_RD: npt.NDArray[np.int64], axis: int = -1) -> npt.NDArray[np.float64]:
-        # scipy hands over indices of dialogues and names the axis that holds them: the last
-        offset_R1 = n_dialogues * np.arange(len(drawn_RD))[:, None]
-        times_RD = np.bincount((drawn_RD + offset_R1).ravel(), minlength=drawn_RD.size).reshape(drawn_RD.shape)
+    def of_times(times_RD: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         # Float products run in BLAS, and sums of whole numbers are exact in any order: no result depends on the batch
         summed = times_RD.astype(np.float64) @ counts
         return statistics(summed.reshape(-1, *confusions_DCC.shape[1:]))
 
-    # Of one resample: draws, draws with offset, times as integers and as floats; counts and their parts while scored
-    resample_bytes = 8 * (4 * n_dialogues + 4 * counts.shape[1])
+    # of one resample: the times as floats; counts and their parts while scored
+    own_bytes = 8 * (n_dialogues + 4 * counts.shape[1])
+    return resample_units(
+        n_dialogues, of_times, bytes_each=own_bytes, samples=samples, confidence=confidence, seed=seed
+    )
+
+
+def resample_units(
+    n_units: int,
+    statistics: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float64]],
+    *,
+    bytes_each: int,
+    samples: int,
+    confidence: float,
+    seed: int,
+) -> Resamples:
+    """Resample units with replacement and compute statistics of each of `samples` resamples.
+
+    `statistics` turns how often each unit was drawn in R resamples, (R, D), into (S, R) values, and takes `bytes_each`
+    of memory for a resample. The same seed and number of units give the same resamples. Memory grows with `samples` by
+    S values each, not by the units.
+    """
+
+    def of_drawn(drawn_RD: npt.NDArray[np.int64], axis: int = -1) -> npt.NDArray[np.float64]:
+        # scipy hands over indices of units and names the axis that holds them: the last
+        offset_R1 = n_units * np.arange(len(drawn_RD))[:, None]
+        return statistics(np.bincount((drawn_RD + offset_R1).ravel(), minlength=drawn_RD.size).reshape(drawn_RD.shape))
+
+    # of one resample: draws, draws with offset, times
+    resample_bytes = 8 * 3 * n_units + bytes_each
     result = bootstrap(
-        (np.arange(n_dialogues),),
+        (np.arange(n_units),),
         of_drawn,
         n_resamples=samples,
         batch=max(1, BATCH_BYTES // resample_bytes),

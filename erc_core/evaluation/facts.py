@@ -4,6 +4,7 @@ from typing import Any
 
 import polars as pl
 
+from erc_core.evaluation.calibration import CALIBRATION_FILE
 from erc_core.evaluation.records import (
     METRICS_FILE,
     PER_CLASS_FILE,
@@ -20,7 +21,7 @@ from erc_core.store.ingest import IngestRecord
 from erc_core.store.ragged import RaggedReader
 from erc_core.store.utterances import SPLITS
 
-RESULT_FILES = (METRICS_FILE, PER_CLASS_FILE, PREDICTIONS_FILE, "history.csv", "training.json")
+RESULT_FILES = (METRICS_FILE, PER_CLASS_FILE, PREDICTIONS_FILE, CALIBRATION_FILE, "history.csv", "training.json")
 
 
 def gather_facts(

@@ -125,10 +125,13 @@ class DialogueFeatures:
 def _summarise(
     modality: Modality, width: int, summary: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Return one vector for each utterance; zeros where it has no frames."""
+    """Return one vector for each utterance; zeros where it has no frames. ErcError where one is not finite."""
     vectors = np.zeros((len(modality.lengths), width), np.float32)
-    for index in np.flatnonzero(modality.lengths):
-        vectors[index] = summary(modality.frames_of(int(index)).astype(np.float32))
+    with np.errstate(invalid="ignore"):
+        for index in np.flatnonzero(modality.lengths):
+            vectors[index] = summary(modality.frames_of(int(index)).astype(np.float32))
+    if len(broken := np.flatnonzero(~np.isfinite(vectors).all(axis=1))):
+        raise modality.not_finite(int(broken[0]))
     return vectors
 
 

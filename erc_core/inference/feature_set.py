@@ -34,8 +34,25 @@ class Modality:
             self.reader.read_into(self.frames[:-1])
             self.frames[-1] = 0
 
+    def batch(self, indices: NDArray[np.int64]) -> torch.Tensor:
+        """Return (B, longest, D) float32, zeros behind the shorter ones.
+
+        Raises:
+            ErcError: A value is not finite; names the utterance.
+        """
+        padded = self.padded(indices).float()
+        # what is not finite stays so in a sum, and half precision cannot sum up to infinity: no comparison of each value
+        if not padded.sum().isfinite():
+            broken = indices[int(torch.nonzero(~padded.isfinite())[0, 0])]
+            raise self.not_finite(int(broken))
+        return padded
+
+    def not_finite(self, index: int) -> ErcError:
+        """Return the error of an utterance with a value that is no number."""
+        return damaged(self.reader.path, f"{self.reader.ids[index]} has values that are not finite")
+
     def padded(self, indices: NDArray[np.int64]) -> torch.Tensor:
-        """Return (B, longest, D) float16, zeros behind the shorter ones."""
+        """Return (B, longest, D) float16, zeros behind the shorter ones, as they are in the file."""
         lengths = self.lengths[indices]
         longest = max(1, int(lengths.max(initial=0)))
         if self.frames is not None:
@@ -131,8 +148,8 @@ class FeatureSet:
         """The train split's mean and standard deviation per mel bin, (M,) each."""
         attributes = self.mel.reader.attributes
         mean, std = (np.asarray(attributes.get(name, 0.0), np.float32) for name in ("mean", "std"))
-        if {mean.shape, std.shape} != {(self.mel.width,)}:
-            raise damaged(self.mel.reader.path, f"lacks the mean and std of its {self.mel.width} bins")
+        if {mean.shape, std.shape} != {(self.mel.width,)} or not (np.isfinite(mean) & np.isfinite(std)).all():
+            raise damaged(self.mel.reader.path, f"lacks a finite mean and std of its {self.mel.width} bins")
         return torch.from_numpy(mean), torch.from_numpy(std)
 
     def require_params(self, sections: Mapping[str, Mapping[str, Any]], source: str = "params.yaml") -> None:
@@ -144,14 +161,14 @@ class FeatureSet:
         for modality, names in ((self.mel, ("audio", "mel")), (self.text, ("text", "text_encoder"))):
             modality.reader.require_params({name: sections[name] for name in names}, source)
 
-    def require_widths(self, text: int, mel: int, source: str) -> None:
-        """Refuse frames of another width than a model reads.
+    def require_widths(self, text: int | None, mel: int, source: str) -> None:
+        """Refuse frames of another width than a model reads, or parameters say; None: nothing says it.
 
         Raises:
             ErcError: Names the file, and both widths.
         """
         for modality, width in ((self.text, text), (self.mel, mel)):
-            if modality.width != width:
+            if width not in (None, modality.width):
                 raise damaged(
                     modality.reader.path, f"holds frames of width {modality.width}, but {source} says {width}"
                 )
@@ -163,11 +180,15 @@ class FeatureSet:
         return np.flatnonzero(self.utterances["split"].cast(pl.String).to_numpy() == name).astype(np.int64)
 
     def batch(self, indices: NDArray[np.int64]) -> Batch:
-        """Return the batch of some utterances, on the CPU, features in float32."""
+        """Return the batch of some utterances, on the CPU, features in float32.
+
+        Raises:
+            ErcError: A feature is damaged or not finite.
+        """
         return Batch(
-            text_BTE=self.text.padded(indices).float(),
+            text_BTE=self.text.batch(indices),
             tokens_B=torch.from_numpy(self.text.lengths[indices]),
-            mel_BFM=self.mel.padded(indices).float(),
+            mel_BFM=self.mel.batch(indices),
             frames_B=torch.from_numpy(self.mel.lengths[indices]),
             labels_B=torch.from_numpy(self.labels[indices]),
             index_B=torch.from_numpy(indices),

@@ -17,11 +17,12 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Logits of some utterances."""
+    """Logits of some utterances, and their probabilities."""
 
     indices: NDArray[np.int64]  # (n,) their places in the features, in the order asked for
     logits: NDArray[np.float32]  # (n, C) float32
     gold: NDArray[np.int64]  # (n,) class indices
+    temperature: float = 1.0  # T, what the logits are divided by to become probabilities; it changes no label
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -31,8 +32,8 @@ class Predictions:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """(n, C) softmax of the logits."""
-        return torch.softmax(torch.from_numpy(self.logits).double(), dim=1).numpy()
+        """(n, C) softmax of the logits over the temperature."""
+        return torch.softmax(torch.from_numpy(self.logits).double() / self.temperature, dim=1).numpy()
 
 
 def resolve_precision(precision: Precision | Auto, device: torch.device) -> Precision:
@@ -62,8 +63,9 @@ def predict(
     batch_size: int,
     device: torch.device,
     precision: Precision = "float32",
+    temperature: float = 1.0,
 ) -> Predictions:
-    """Return the logits of the utterances at some places, (n,), from a model on its device."""
+    """Return the logits of the utterances at some places, (n,), from a model on its device, with its temperature."""
     model.eval()
     lengths = lengths_for_batching(features, indices, model.config.model.modality)
     batches = evaluation_batches(indices, lengths, batch_size)
@@ -74,4 +76,4 @@ def predict(
     # the batches hold the same places in another order: put each row where it was asked for
     row_of = {place: row for row, place in enumerate(np.concatenate(batches))}
     order = np.array([row_of[place] for place in indices], np.int64)
-    return Predictions(indices, torch.cat(logits).cpu().numpy()[order], features.labels[indices])
+    return Predictions(indices, torch.cat(logits).cpu().numpy()[order], features.labels[indices], temperature)

@@ -1,7 +1,8 @@
 """A trained model as a folder that can be used elsewhere: weights, shape, labels, feature parameters. No pickle.
 
 model.safetensors   the weights, with the mel statistics
-config.json         `model`: its shape and labels; `features`: how to make what it reads; `text_encoder`: which one
+config.json         `model`: its shape and labels; `features`: how to make what it reads; `text_encoder`: which one;
+                    `calibration`: the temperature of its probabilities
 tokenizer/          the text encoder's tokenizer
 text_encoder/       the frozen encoder, where it has no name to be fetched by
 checksums.json      of every other file; load_model compares them
@@ -32,6 +33,29 @@ class SavedModel(NamedTuple):
 
     model: UtteranceClassifier
     description: dict[str, Any]
+    folder: Path  # that it was read from
+
+    @property
+    def temperature(self) -> float:
+        """What its logits are divided by before the softmax.
+
+        Raises:
+            ErcError: config.json has none, or one that is no positive number of ordinary size.
+        """
+        calibration = self.description.get("calibration")
+        temperature: Any = calibration.get("temperature") if isinstance(calibration, dict) else None
+        # type: a truth value is an int too; a number far outside would make probabilities that are none
+        if type(temperature) not in (int, float) or not 1e-6 < temperature < 1e6:
+            found = (
+                "missing"
+                if temperature is None
+                else f"{temperature!r:.40}, which is no positive number of ordinary size"
+            )
+            raise ErcError(
+                f"{self.folder / CONFIG_FILE}: calibration.temperature is {found}; models have it since their probabilities are "
+                "calibrated: run `dvc repro`, which trains the model again"
+            )
+        return float(temperature)
 
 
 def save_model(folder: Path, model: UtteranceClassifier, description: dict[str, Any], extras: list[Path]) -> None:
@@ -88,7 +112,7 @@ def load_model(folder: Path) -> SavedModel:
         reason = " ".join(str(error).split())[:300]
         raise damaged(folder, f"not a model of this project, or damaged ({reason})") from None
     verify_folder(folder)
-    return SavedModel(model.eval(), description)
+    return SavedModel(model.eval(), description, folder)
 
 
 def _build(config: ModelConfig) -> UtteranceClassifier:

@@ -44,6 +44,7 @@ MAX_BYTES = 256 * 1024  # of the file; the repository's has 20 KB
 MAX_NODES = 50_000  # keys and values, each alias counted as what it stands for
 MAX_DEPTH = 50  # of brackets: reading deeper ones takes the square of the time
 MAX_LINES = 20  # mistakes that are told at once
+FEW = 3  # sections; so many that lack are told one by one
 LONGEST_LINE = 600  # characters of a mistake
 
 
@@ -87,6 +88,11 @@ def check_params(tree: Any, source: str = "params.yaml") -> Params:
     except ValidationError as error:
         details = error.errors(include_url=False)
         lines: dict[str, None] = {}
+        absent = [detail for detail in details if detail["type"] == "missing" and len(detail["loc"]) == 1]
+        if len(absent) > FEW:  # a file that was cut off: one mistake, not many
+            names = ", ".join(str(detail["loc"][0]) for detail in absent)
+            lines[f"{source}: {names}: missing; the params.yaml of the repository shows them with their meaning"] = None
+            details = [detail for detail in details if detail not in absent]
         for i, detail in enumerate(details):
             lines |= dict.fromkeys(f"{source}: {_one_line(line)}" for line in _lines(detail))
             if len(lines) >= MAX_LINES:

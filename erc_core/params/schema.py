@@ -190,6 +190,12 @@ def speech_params(params: Params) -> dict[str, dict[str, Any]]:
     return {"audio": dump(params.audio), "mel": dump(params.mel)}
 
 
+def feature_widths(params: Params) -> tuple[int | None, int]:
+    """Return the values in a token's and in a frame's vector; None where a pretrained encoder has its own."""
+    encoder = params.selected_backbone.text_encoder
+    return encoder.width if encoder.source == "config" else None, params.mel.n_mels
+
+
 def text_params(params: Params) -> dict[str, dict[str, Any]]:
     """Return, by section, what decides the features of text."""
     return {"text": deciding(params.text), "text_encoder": dump(params.selected_backbone.text_encoder)}

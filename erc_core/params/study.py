@@ -89,6 +89,8 @@ class StudyParams(Section):
     def _name_problems(self) -> Iterator[str]:
         if "scores" in self.tables:
             yield "study.tables.scores: take another name, reports/tables/<group>_scores.csv holds the scores of a group"
+        if "calibration" in self.tables:
+            yield "study.tables.calibration: take another name, reports/tables/<dataset>_calibration.csv is about the main model"
         for place in (*(f"variants.{name}" for name in self.variants), *(f"tables.{name}" for name in self.tables)):
             if not FILE_NAME.fullmatch(place.partition(".")[2]):
                 yield f"study.{place}: allowed are lower-case letters, digits, - and _, as the name becomes a file's"

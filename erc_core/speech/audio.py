@@ -14,7 +14,7 @@ from erc_core.speech.decoding.files import decode
 from erc_core.speech.decoding.sound import Sound, center_of, downmix
 from erc_core.speech.samples import FULL_SCALE
 from erc_core.store.clips import ClipStatus
-from erc_core.store.ragged import RaggedWriter
+from erc_core.store.ragged_writer import RaggedWriter
 
 if TYPE_CHECKING:
     from erc_core.speech.shards import Shard
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 # what decides the samples, beside clips and parameters; see shards
 CODE_FILES = (
     "speech/audio.py", "speech/decoding/ends.py", "speech/decoding/ffmpeg.py", "speech/decoding/files.py",
-    "speech/decoding/sound.py", "speech/samples.py", "store/checksums.py", "store/clips.py", "store/ragged.py", "store/tables.py",
+    "speech/decoding/sound.py", "speech/samples.py", "store/checksums.py", "store/clips.py", "store/ragged.py", "store/ragged_writer.py",
+    "store/tables.py",
 )  # fmt: skip
 CODE = code_hash(*CODE_FILES, packages=("soxr", "soundfile", "av"))
 
@@ -56,32 +57,32 @@ def load_clip(path: Path | None, params: AudioParams) -> Clip:
     """
     try:
         if path is None or not path.exists():
-            return _without_audio(ClipStatus.MISSING, "no such clip in the corpus")
+            return without_audio(ClipStatus.MISSING, "no such clip in the corpus")
         if path.stat().st_size == 0:
-            return _without_audio(ClipStatus.EMPTY, "the file has no bytes")
+            return without_audio(ClipStatus.EMPTY, "the file has no bytes")
         sound = decode(path, params.max_seconds, params.downmix)
     except Exception as error:  # a damaged file makes decoders raise anything, and one clip must not end a corpus
-        return _without_audio(ClipStatus.UNDECODABLE, _reason(error))
+        return without_audio(ClipStatus.UNDECODABLE, words_of(error))
     return prepare_clip(sound, params)
 
 
 def prepare_clip(sound: Sound, params: AudioParams) -> Clip:
     """Down-mix, resample and judge decoded samples; the in-memory half of load_clip."""
     if len(sound.samples) == 0:
-        return _without_audio(ClipStatus.EMPTY, "the file has no samples")
+        return without_audio(ClipStatus.EMPTY, "the file has no samples")
     if sound.seconds < params.min_seconds:
         detail = f"{sound.seconds:.3f} s, shorter than audio.min_seconds ({params.min_seconds:g} s)"
-        return _without_audio(ClipStatus.TOO_SHORT, detail, sound.seconds)
+        return without_audio(ClipStatus.TOO_SHORT, detail, sound.seconds)
     mono = downmix(sound.samples, params.downmix, center_of(sound.samples.shape[1]))
     if not np.isfinite(_energy(mono)) and not np.isfinite(mono).all():
         broken = int(np.count_nonzero(~np.isfinite(mono)))
         detail = f"{broken} of {len(mono)} samples are NaN or infinite"
-        return _without_audio(ClipStatus.NOT_FINITE, detail, sound.seconds)
+        return without_audio(ClipStatus.NOT_FINITE, detail, sound.seconds)
     mono = mono[: round(params.max_seconds * sound.sample_rate)]
     level = _level(mono, params.silence_dbfs + SURE_DB)
     if level < params.silence_dbfs:
         detail = f"level {level:.0f} dBFS, below audio.silence_dbfs ({params.silence_dbfs:g} dBFS)"
-        return _without_audio(ClipStatus.SILENT, detail, sound.seconds)
+        return without_audio(ClipStatus.SILENT, detail, sound.seconds)
     if sound.sample_rate != params.sample_rate:
         mono = np.clip(mono, -FULL_SCALE, FULL_SCALE)  # damaged float samples near 1e38 overflow in the resampler
         mono = soxr.resample(mono, sound.sample_rate, params.sample_rate, quality="HQ")
@@ -107,11 +108,12 @@ def _energy(mono: NDArray[np.float32]) -> float:
         return float(np.dot(mono, mono))
 
 
-def _without_audio(status: ClipStatus, detail: str, seconds: float = 0.0) -> Clip:
+def without_audio(status: ClipStatus, detail: str, seconds: float = 0.0) -> Clip:
+    """Return a clip that gives no speech, for a reason."""
     return Clip(np.zeros(0, np.int16), seconds, status, detail)
 
 
-def _reason(error: Exception) -> str:
-    """Return one line without the path, which differs from machine to machine."""
+def words_of(error: Exception) -> str:
+    """Return what a decoder said, one line without the path, which differs from machine to machine."""
     words = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
     return " ".join(words.split()) or type(error).__name__

@@ -17,13 +17,14 @@ from torchaudio.transforms import Spectrogram
 from erc_core.params.data import MelParams
 from erc_core.run.provenance import code_hash
 from erc_core.speech.samples import to_float
-from erc_core.store.ragged import RaggedReader, RaggedWriter
+from erc_core.store.ragged import RaggedReader
+from erc_core.store.ragged_writer import RaggedWriter
 
 if TYPE_CHECKING:
     from erc_core.speech.shards import Shard
 
 # what decides the spectrograms, beside audio.h5 and parameters; see shards
-CODE_FILES = ("speech/mel.py", "speech/samples.py", "store/checksums.py", "store/ragged.py")
+CODE_FILES = ("speech/mel.py", "speech/samples.py", "store/checksums.py", "store/ragged.py", "store/ragged_writer.py")
 CODE = code_hash(*CODE_FILES, packages=("torch", "torchaudio"))
 BLOCK = 32  # utterances that a thread takes at a time
 

@@ -27,10 +27,12 @@ from erc_core.run.pools import map_ordered
 from erc_core.run.provenance import code_hash
 from erc_core.run.scratch import scratch_folder
 from erc_core.store.checksums import file_checksum, seal, unseal
-from erc_core.store.ragged import Attribute, RaggedWriter, merge_ragged
+from erc_core.store.ragged_writer import Attribute, RaggedWriter, merge_ragged
 
 # what decides how frames become a part, whatever makes them
-CODE = code_hash("speech/shards.py", "store/checksums.py", "store/ragged.py", packages=("numpy", "h5py"))
+CODE = code_hash(
+    "speech/shards.py", "store/checksums.py", "store/ragged.py", "store/ragged_writer.py", packages=("numpy", "h5py")
+)
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def make_part(shard: Shard, folder: Path, work: ShardWork, layout: Mapping[str, 
         )
     name = f"{shard.number:06d}-{_hash([list(shard.ids), dict(shard.details), *map(_stamp, shard.inputs)])}"
     part, record = folder / f"{name}.h5", folder / f"{name}.json"
-    with suppress(OSError, ValueError):  # not made yet, or damaged when a machine went down
+    with suppress(OSError, ValueError, KeyError):  # not made yet, or damaged when a machine went down
         earlier = unseal(json.loads(record.read_text(encoding="utf-8")))
         if earlier["part"] == file_checksum(part):
             return part.name, earlier["notes"]

@@ -24,6 +24,7 @@ class Run(Record):
     wf1: float
     macro_f1: float  # mean F1 of the classes that occur
     val_wf1: float  # on the validation split, of the chosen epoch
+    temperature: float  # of the probabilities in predictions.parquet, fitted on the validation split
     best_epoch: int  # the chosen one, from 1
     epochs: int  # that ran
     stopped_by: StoppedBy
@@ -80,13 +81,13 @@ def write_results(results: VariantResults, predictions: pl.DataFrame) -> None:
 
 
 def read_results(dataset: str, variant: str) -> VariantResults | None:
-    """Return a variant's results; None where there are none.
+    """Return a variant's results; None where it has no folder, as it was not trained.
 
     Raises:
-        ErcError: The file is damaged.
+        ErcError: The file is missing from the folder, or damaged.
     """
-    path = study_folder(dataset, variant) / RESULTS_FILE
-    return VariantResults.read_json(path, "study") if path.exists() else None
+    folder = study_folder(dataset, variant)
+    return VariantResults.read_json(folder / RESULTS_FILE, "study") if folder.exists() else None
 
 
 def read_predictions(dataset: str, variant: str) -> pl.DataFrame:

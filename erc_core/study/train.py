@@ -1,10 +1,11 @@
 """Train one point of a variant for one seed, and score it on the test split."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from erc_core.evaluation.scores import score
+from erc_core.evaluation.temperature import fit_temperature
 from erc_core.inference.dialogues import DialogueFeatures
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.inference.predict import Predictions
@@ -54,7 +55,7 @@ def train_point(
     device: torch.device,
     checkpoint: Checkpoint,
 ) -> Outcome:
-    """Train a point for one seed; the epoch is chosen on the validation split, and the test split is scored after that choice.
+    """Train a point for one seed; epoch and temperature are chosen on the validation split, and the test split is scored after.
 
     The point's sections replace those of params. A peer system has `settings` of its own, the model of this project None.
     The checkpoint keeps an interrupted training; the caller removes it when the result is safe.
@@ -65,7 +66,9 @@ def train_point(
     held = memory_mb(device, start=True)
     task, trained = fit_point(params, corpus, point, settings, seed, device, checkpoint)
     peak = memory_mb(device, start=False) - held
-    predictions = task.predict("test")
+    validation = task.predict("dev")
+    calibration = fit_temperature(validation.logits, validation.gold)
+    predictions = replace(task.predict("test"), temperature=calibration.temperature)
     labels = corpus.labels
     scores = score([labels[i] for i in predictions.gold], [labels[i] for i in predictions.predicted], labels)
     run = Run(
@@ -74,6 +77,7 @@ def train_point(
         wf1=scores.wf1,
         macro_f1=scores.macro_f1,
         val_wf1=trained.best.val_wf1,
+        temperature=calibration.temperature,
         best_epoch=trained.best.epoch,
         epochs=len(trained.history),
         stopped_by=trained.stopped_by,

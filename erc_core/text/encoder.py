@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 import torch
+import xxhash
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, PreTrainedModel, RobertaConfig, RobertaModel
@@ -63,6 +64,19 @@ class FrozenTextEncoder:
             for row, index in enumerate(batch):
                 encoded[index] = half[row, : lengths[row]].copy()
         return encoded
+
+
+def weights_checksum(model: PreTrainedModel) -> str:
+    """Return the checksum of an encoder's weights in float32: names, shapes and numbers, in the order of the names.
+
+    The pooling layer is left out: nothing reads it, and checkpoints without one get random numbers there.
+    """
+    digest = xxhash.xxh3_128()
+    for name, tensor in sorted(model.state_dict().items()):
+        if not name.startswith("pooler."):
+            digest.update(f"{name} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def make_text_encoder(params: TextEncoderParams, key: str, vocab_size: int) -> PreTrainedModel:

@@ -7,7 +7,7 @@ import pytest
 from erc_core.evaluation.facts import gather_facts, weights_in_words
 from erc_core.store.clips import write_clips
 from erc_core.store.ingest import IngestRecord
-from erc_core.store.ragged import RaggedWriter
+from erc_core.store.ragged_writer import RaggedWriter
 from erc_core.store.utterances import SCHEMA, write_utterances
 
 PARTS = {"text_encoder": {"source": "config"}, "bert": {"source": "config"}, "vit": {"source": "config"}}
@@ -42,7 +42,14 @@ def test_facts_count_the_corpus_and_have_the_checksums_of_the_files(tmp_path, mo
     (folder / "model").mkdir()
     (folder / "model/model.safetensors").write_bytes(b"weights")
     reports.mkdir(parents=True)
-    for name in ("metrics.json", "per_class.csv", "predictions.csv", "history.csv", "training.json"):
+    for name in (
+        "metrics.json",
+        "per_class.csv",
+        "predictions.csv",
+        "calibration.json",
+        "history.csv",
+        "training.json",
+    ):
         (reports / name).write_text(name)
 
     facts = gather_facts("mine", MODEL, {"seed": 4}, utterances, clips, ingest, "dialogue")
@@ -58,7 +65,7 @@ def test_facts_count_the_corpus_and_have_the_checksums_of_the_files(tmp_path, mo
     assert (facts.synthetic, facts.modality, facts.labels) == (True, "T+A", ["joy", "fear"])
     assert facts.files["model.safetensors"] == hashlib.sha256(b"weights").hexdigest()
     assert facts.files["history.csv"] == hashlib.sha256(b"history.csv").hexdigest()
-    assert len(facts.files) == 7
+    assert len(facts.files) == 8
 
 
 @pytest.mark.parametrize(

@@ -345,3 +345,40 @@ def test_a_weight_that_is_not_finite_is_refused_though_its_checksum_is_right(sav
         ErcError, match=r"a weight is not finite.*run `python -m erc_core\.run\.mend .*`, then `dvc repro`$"
     ):
         load_model(saved)
+
+
+def test_the_temperature_of_the_probabilities_is_read_back(tmp_path: Path):
+    save_model(
+        tmp_path / "model", build(stacks_from_sizes()), DESCRIPTION | {"calibration": {"temperature": 1.5, "n": 9}}, []
+    )
+    assert load_model(tmp_path / "model").temperature == 1.5
+
+
+@pytest.mark.parametrize(
+    ("calibration", "found"),
+    [
+        (None, "missing"),
+        ({}, "missing"),
+        (1.5, "missing"),
+        ({"temperature": 0}, "0, which is no positive number of ordinary size"),
+        ({"temperature": -1.0}, "-1.0, which is no positive number of ordinary size"),
+        ({"temperature": True}, "True, which is no positive number of ordinary size"),
+        ({"temperature": "1.5"}, "'1.5', which is no positive number of ordinary size"),
+        ({"temperature": float("inf")}, "inf, which is no positive number of ordinary size"),
+        ({"temperature": 10**400}, f"1{'0' * 39}, which is no positive number of ordinary size"),
+        ({"temperature": 1e-320}, "1e-320, which is no positive number of ordinary size"),
+        ({"temperature": float("nan")}, "nan, which is no positive number of ordinary size"),
+    ],
+)
+def test_a_model_without_a_temperature_loads_and_says_what_to_do_when_it_is_asked_for(
+    saved: Path, calibration: Any, found: str
+):
+    edit_config(saved, lambda content: content.update({"calibration": calibration}))
+    seal_folder(saved)
+    read = load_model(saved)
+    with pytest.raises(ErcError) as caught:
+        _ = read.temperature
+    message = str(caught.value)
+    assert message.startswith(f"{saved / 'config.json'}: calibration.temperature is {found}; ")
+    assert message.endswith("run `dvc repro`, which trains the model again")
+    assert "\n" not in message

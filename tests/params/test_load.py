@@ -427,3 +427,14 @@ def test_parameters_do_not_change_after_loading(tree):
     params = check_params(tree)
     with pytest.raises(ValueError, match="frozen"):
         params.jfm.n_blocks = 3  # type: ignore[misc]
+
+
+def test_a_file_that_was_cut_off_is_told_in_one_line(tree):
+    for name in ("icl", "train", "study", "evaluate", "report"):
+        del tree[name]
+    with pytest.raises(ParamsError) as raised:
+        check_params(tree)
+    told = (
+        "icl, train, study, evaluate, report: missing; the params.yaml of the repository shows them with their meaning"
+    )
+    assert str(raised.value) == f"params.yaml: {told}"

@@ -81,6 +81,7 @@ def test_a_label_that_yaml_reads_as_a_number_is_its_text():
         ({"tables__fusion__reference": "full"}, "study.tables.fusion.reference: 'full' is not among its variants; allowed are"),
         ({"tables__n_blocks__labels": {"N": "n_blocks"}}, "study.tables.n_blocks.labels: 'N' is not among its variants; allowed are"),
         ({"tables__scores": {"title": "t", "variants": ["full"]}}, "study.tables.scores: take another name"),
+        ({"tables__calibration": {"title": "t", "variants": ["full"]}}, "study.tables.calibration: take another name"),
         ({"tables__Own": {"title": "t", "variants": ["full"]}}, "study.tables.Own: allowed are lower-case letters"),
     ],
 )  # fmt: skip

@@ -6,18 +6,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from made_up_study import study_params, write_study
+from made_up_study import by_dialogue, study_params, write_study
 
+from erc_core.evaluation.calibration import evaluate_calibration
 from erc_core.evaluation.records import RunFacts
+from erc_core.evaluation.temperature import Calibration
 from erc_core.evaluation.write import evaluate_predictions
 from erc_core.params.load import load_params
 from erc_core.params.schema import Params
 from erc_core.params.study import StudyParams
 from erc_core.report.card.record import Card
 from erc_core.report.page import figures
+from erc_core.report.page.calibration import COVERAGE, RELIABILITY
 from erc_core.report.page.document import Column, Drawn, Picture, Section, Table
 from erc_core.report.study.tables import StudySource, StudyTable, make_tables
-from erc_core.study.results import read_predictions, read_results
+from erc_core.study.results import read_results
 from erc_core.training.record import TrainingRecord
 
 LABELS = ["neutral", "joy", "anger", "fear"]
@@ -53,6 +56,8 @@ def placeholders() -> dict[str, Drawn]:
             "learning",
             "classes",
             "per_class",
+            RELIABILITY,
+            COVERAGE,
             "n_blocks",
             "joint_len",
             *(f"{table}.training" for table in ("ablation", "fusion", "n_blocks", "joint_len", "switches", "own")),
@@ -87,7 +92,7 @@ def make_study(params: Params) -> Callable[..., list[StudyTable]]:
                     study,
                     params.evaluate,
                     results,
-                    lambda name: read_predictions(dataset, name),
+                    lambda name: by_dialogue(dataset, name),
                 )
             )
 
@@ -117,6 +122,7 @@ def write_inputs(params: Params) -> Callable[..., None]:
         all_right: bool = False,
         history: dict[str, Any] | None = None,
         card: str = "twelve clips are silent",
+        temperature: float = 1.5,
         **results: Any,
     ) -> None:
         rng = np.random.default_rng(0)
@@ -144,6 +150,11 @@ def write_inputs(params: Params) -> Callable[..., None]:
         table = pl.DataFrame(rows)
         folder = root / "reports" / dataset
         evaluate_predictions(table, labels, params.evaluate, folder)
+        logits = table.select(pl.selectors.starts_with("p_").log()).to_numpy()
+        gold = np.array([labels.index(label) for label in table["emotion"]])
+        fitted = Calibration(temperature=temperature, nll_before=1.25, nll_after=1.125, n=10, split="dev")
+        ids, units = table["utterance_id"].to_list(), table["dialogue_id"].to_list()
+        evaluate_calibration(logits, gold, ids, units, fitted, params.evaluate).write(folder)
         epochs = [1, 2, 3]
         columns = ["lr", "train_loss", "train_erc", "train_icl", "val_loss", "val_acc", "val_wf1"]
         curve = {"epoch": epochs} | {name: [0.3, 0.4, 0.35] for name in columns} | (history or {})

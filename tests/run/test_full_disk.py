@@ -13,7 +13,7 @@ from closure import ROOT
 from erc_core.run import full_disk
 from erc_core.run.atomic import atomic_file, atomic_folder, write_json
 from erc_core.run.full_disk import DiskFullError, is_full, says_full_disk, telling_full_disk
-from erc_core.store.ragged import RaggedWriter
+from erc_core.store.ragged_writer import RaggedWriter
 
 
 def full(*_, **__):

@@ -15,7 +15,8 @@ from pools import processes
 
 from erc_core.errors import ErcError
 from erc_core.speech.shards import Shard, ShardedFeature, make_part
-from erc_core.store.ragged import RaggedWriter
+from erc_core.store.checksums import seal
+from erc_core.store.ragged_writer import RaggedWriter
 
 LAYOUT = {"dtype": "int16", "width": None}
 ATTRIBUTES = {"sample_rate": 16000}
@@ -169,6 +170,13 @@ def test_notes_whose_numbers_changed_are_made_again(tmp_path, shards):
     (part,) = (tmp_path / "scratch").rglob("000001-*.json")
     record = json.loads(part.read_text())
     part.write_text(json.dumps(record | {"notes": "others"}))
+    assert run(shards, tmp_path / "x.h5")[1] == [1, 3, 4]
+
+
+def test_a_whole_record_of_another_kind_is_no_note(tmp_path, shards):
+    interrupt(shards, tmp_path / "x.h5")
+    (part,) = (tmp_path / "scratch").rglob("000001-*.json")
+    part.write_text(json.dumps(seal({"config.json": "0" * 32})))
     assert run(shards, tmp_path / "x.h5")[1] == [1, 3, 4]
 
 

@@ -5,7 +5,8 @@ from closure import ROOT
 from erc_core.params.load import load_params
 from erc_core.speech.mel import BLOCK, mel_shard
 from erc_core.speech.shards import Shard
-from erc_core.store.ragged import RaggedReader, RaggedWriter
+from erc_core.store.ragged import RaggedReader
+from erc_core.store.ragged_writer import RaggedWriter
 
 
 @pytest.mark.parametrize("count", [0, 1, 2 * BLOCK + 3])

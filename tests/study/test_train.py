@@ -1,11 +1,13 @@
+import numpy as np
 import pytest
 import torch
 from made_up_features import EMOTIONS
 
+from erc_core.evaluation.temperature import fit_temperature
 from erc_core.inference.dialogues import DialogueFeatures
 from erc_core.inference.feature_set import FeatureSet
 from erc_core.study.points import points_of, settings_of
-from erc_core.study.train import Corpus, train_point
+from erc_core.study.train import Corpus, fit_point, train_point
 from erc_core.training.checkpoint import Checkpoint
 
 CPU = torch.device("cpu")
@@ -45,6 +47,13 @@ def test_a_point_of_each_kind_trains_to_scores_costs_and_predictions(made_up, ma
     assert outcome.activations_mb > 0
     assert len(outcome.run.val_curve) == len(outcome.run.loss_curve) == outcome.run.epochs
     assert max(outcome.run.val_curve) == pytest.approx(outcome.run.val_wf1, abs=1e-4)
+    # the probabilities are those of a temperature that the validation split alone chose
+    task, _ = fit_point(params, made_up, point, settings, 1, CPU, checkpoint)
+    dev, test = task.predict("dev"), task.predict("test")
+    assert outcome.run.temperature == fit_temperature(dev.logits, dev.gold).temperature != 1.0
+    p = np.exp(test.logits.astype(float) / outcome.run.temperature)
+    np.testing.assert_allclose(outcome.predictions.probabilities, p / p.sum(axis=1, keepdims=True), rtol=1e-9)
+    np.testing.assert_array_equal(outcome.predictions.predicted, test.logits.argmax(axis=1))
     # what was trained is kept until the caller has it safe: a second call finds it done, and says the same
     again = train_point(params, made_up, point, settings, 1, CPU, checkpoint)
     assert torch.equal(torch.from_numpy(again.predictions.logits), torch.from_numpy(outcome.predictions.logits))

@@ -356,6 +356,16 @@ def test_a_launched_stage_writes_what_a_plain_one_writes(project, tmp_path):
         *(pl.read_csv(root / "reports/demo/history.csv").rows() for root in (plain, project)), strict=True
     ):
         assert ours == pytest.approx(theirs, rel=1e-4)
+    ours, theirs = (
+        json.loads((root / "data/demo/model/config.json").read_text())["calibration"] for root in (plain, project)
+    )
+    assert (ours.pop("split"), ours["n"]) == (theirs.pop("split"), 15)
+    assert ours == pytest.approx(theirs, rel=1e-3)
+    chosen = json.loads((plain / "reports/demo/training.json").read_text())["best_epoch"]
+    val_loss = pl.read_csv(plain / "reports/demo/history.csv").row(chosen - 1, named=True)["val_loss"]
+    assert ours["nll_before"] == pytest.approx(
+        val_loss, rel=1e-4
+    )  # of the weights that are kept, not of the last epoch's
     weights, others = (load_file(root / "data/demo/model/model.safetensors") for root in (plain, project))
     for name in weights:
         if not name.endswith(NO_GRADIENT):

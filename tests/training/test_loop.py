@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ from made_up_features import EMOTIONS, N_MELS, write_features
 
 from erc_core.errors import ErcError
 from erc_core.inference.feature_set import FeatureSet
-from erc_core.inference.predict import predict, resolve_precision
+from erc_core.inference.predict import Predictions, predict, resolve_precision
 from erc_core.training.build import make_task, max_mel_frames
 from erc_core.training.checkpoint import Checkpoint, run_key
 from erc_core.training.loop import Trainer, count_parameters, train_model
@@ -175,6 +176,20 @@ def test_predictions_come_back_in_the_order_asked_for(corpus, make_params):
         np.testing.assert_allclose(together.logits[row], alone.logits[0], atol=1e-5)
         assert together.gold[row] == trainer.task.features.labels[index]
     np.testing.assert_allclose(together.probabilities.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.7, 1.0, 3.0, 20.0])
+def test_a_temperature_changes_probabilities_and_no_label(temperature):
+    logits = np.random.default_rng(0).normal(0, 4, (200, 5)).astype(np.float32)
+    gold = np.random.default_rng(1).integers(0, 5, 200)
+    plain = Predictions(np.arange(200), logits, gold)
+    scaled = replace(plain, temperature=temperature)
+    for row, p in zip(logits.tolist(), scaled.probabilities, strict=True):
+        powers = [math.exp((z - max(row)) / temperature) for z in row]
+        np.testing.assert_allclose(p, [power / sum(powers) for power in powers], rtol=1e-12)
+    np.testing.assert_array_equal(scaled.predicted, plain.predicted)
+    np.testing.assert_array_equal(scaled.probabilities.argmax(axis=1), plain.predicted)
+    assert np.array_equal(scaled.probabilities, plain.probabilities) == (temperature == 1.0)
 
 
 def test_bfloat16_trains_too(corpus, make_params):

@@ -23,7 +23,7 @@ def match_columns(table: RawTable, settings: TableIngest, findings: Findings) ->
         if theirs in table.header and theirs != UNUSED:
             columns[ours] = theirs
         elif ours not in settings.columns:
-            near = [name for name in free if _plain(name) == _plain(ours)]
+            near = [name for name in free if plain(name) == plain(ours)]
             if len(near) > 1:
                 problem = f"which of the columns {near} is {ours}? Say it in columns: {{{ours}: ...}}"
                 findings.refuse(problem, HEADER_ROW)
@@ -48,7 +48,8 @@ def match_columns(table: RawTable, settings: TableIngest, findings: Findings) ->
     return columns
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Return a name without case and separators."""
     return "".join(filter(str.isalnum, name)).casefold()
 
 

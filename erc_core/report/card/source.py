@@ -42,7 +42,7 @@ def load_source(dataset: str, folder: Path) -> CardSource:
         )
     with RaggedReader(folder / "audio.h5") as audio:
         audio.require_ids(utterances["utterance_id"].to_list(), "utterances.parquet")
-        used_seconds, hashes = audio.lengths / float(audio.attributes["sample_rate"]), audio_hashes(audio)
+        used_seconds, hashes = audio.lengths / audio.number("sample_rate"), audio_hashes(audio)
     seconds = clips["seconds"]
     joined = utterances.with_columns(
         clip_status=clips["status"].cast(pl.String),

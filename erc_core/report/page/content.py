@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from erc_core.errors import damaged
+from erc_core.evaluation.calibration import CALIBRATION_FILE, CalibrationReport
 from erc_core.evaluation.records import (
     PER_CLASS_FILE,
     PREDICTIONS_FILE,
@@ -31,6 +32,7 @@ class DatasetContent:
     metrics: Metrics
     per_class: pl.DataFrame
     predictions: pl.DataFrame
+    calibration: CalibrationReport
     training: TrainingRecord
     history: pl.DataFrame
     facts: RunFacts
@@ -67,9 +69,13 @@ def load_content(dataset: str, root: Path = Path()) -> DatasetContent:
     unknown = sorted({*predictions["emotion"], *predictions["predicted"]} - set(labels))
     if unknown:
         raise damaged(folder / PREDICTIONS_FILE, f"has labels {unknown} that {facts_file} lacks", STAGE)
+    calibration = CalibrationReport.read(folder)
     if len(predictions) != metrics.n:
         problem = f"has {len(predictions)} rows, metrics.json counts {metrics.n}"
         raise damaged(folder / PREDICTIONS_FILE, problem, STAGE)
+    if calibration.n != metrics.n:
+        problem = f"is of {calibration.n} utterances, metrics.json counts {metrics.n}"
+        raise damaged(folder / CALIBRATION_FILE, problem, STAGE)
     supports = Counter(predictions["emotion"])
     if per_class["support"].to_list() != [supports[label] for label in labels]:
         raise damaged(folder / PER_CLASS_FILE, "has not the supports that predictions.csv has", STAGE)
@@ -78,4 +84,6 @@ def load_content(dataset: str, root: Path = Path()) -> DatasetContent:
             raise damaged(folder / name, f"is not the file that {facts_file} was made with", STAGE)
     if training.best_epoch not in history["epoch"]:
         raise damaged(folder / HISTORY_FILE, f"lacks epoch {training.best_epoch}, the chosen one", "train")
-    return DatasetContent(dataset, metrics, per_class, predictions, training, history, facts, Card.read(dataset, root))
+    return DatasetContent(
+        dataset, metrics, per_class, predictions, calibration, training, history, facts, Card.read(dataset, root)
+    )

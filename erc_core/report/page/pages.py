@@ -11,6 +11,8 @@ from erc_core.evaluation.scores import confusion
 from erc_core.params.schema import Params
 from erc_core.params.training import EvaluateParams
 from erc_core.report.page import figures
+from erc_core.report.page.calibration import COVERAGE, RELIABILITY, write_calibration_tables
+from erc_core.report.page.calibration_figures import coverage_figure, reliability_figure
 from erc_core.report.page.content import DatasetContent
 from erc_core.report.page.document import Document, Drawn, Table, heads
 from erc_core.report.page.formats import count, listed, percent_with_range
@@ -34,13 +36,14 @@ def write_report(params: Params, contents: list[DatasetContent], studies: Studie
 
     Contents come in the order of params.datasets, studies by dataset and by group.
     """
-    drawn = {content.dataset: draw_figures(content, folder) for content in contents}
+    drawn = {content.dataset: draw_figures(content, folder, params.evaluate) for content in contents}
     synthetic = {content.dataset: content.facts.synthetic for content in contents}
     synthetic |= {group: any(synthetic[name] for name in params.groups[group]) for group in params.shown_groups}
     for name, study in studies.items():
         drawn.setdefault(name, {}).update(draw_curves(name, study, folder, synthetic=synthetic[name]))
     document = make_document(params, contents, studies, drawn)
     write_tables([table for study in studies.values() for table in study], params.evaluate, folder / "tables")
+    write_calibration_tables(contents, params.evaluate, folder / "tables")
     for group in params.shown_groups:
         write_csv(group_scores(_members(params, group, contents)), folder / "tables" / f"{group}_scores.csv")
     for name, text in (("index.html", render_html(document)), ("index.md", render_markdown(document))):
@@ -48,9 +51,9 @@ def write_report(params: Params, contents: list[DatasetContent], studies: Studie
             partial.write_text(text, encoding="utf-8", newline="\n")
 
 
-def draw_figures(content: DatasetContent, folder: Path) -> dict[str, Drawn]:
+def draw_figures(content: DatasetContent, folder: Path, evaluate: EvaluateParams) -> dict[str, Drawn]:
     """Draw and save the figures of a dataset for pages in a folder, and return them by name; see sections.dataset_part."""
-    synthetic, predictions = content.facts.synthetic, content.predictions
+    synthetic, predictions, belief = content.facts.synthetic, content.predictions, content.calibration
     matrix = confusion(predictions["emotion"].to_list(), predictions["predicted"].to_list(), content.labels)
     emotions = {split: summary.emotions for split, summary in content.facts.splits.items()}
     made = {
@@ -60,6 +63,10 @@ def draw_figures(content: DatasetContent, folder: Path) -> dict[str, Drawn]:
         "learning": figures.learning_figure(content.history, content.training.best_epoch, synthetic=synthetic),
         "classes": figures.class_figure(emotions, content.labels, synthetic=synthetic),
         "per_class": figures.per_class_figure(content.per_class, synthetic=synthetic),
+        RELIABILITY: reliability_figure(
+            belief.before.bins, belief.after.bins, evaluate.confidence, synthetic=synthetic
+        ),
+        COVERAGE: coverage_figure(belief.coverage, synthetic=synthetic),
     }
     if figures.shared_classes(content.labels):
         made["confusion_shared"] = figures.shared_confusion_figure(matrix, content.labels, synthetic=synthetic)

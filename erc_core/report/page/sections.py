@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from erc_core.evaluation.scores import confusion, score
 from erc_core.evaluation.units import too_few
 from erc_core.params.training import EvaluateParams, ReportParams
+from erc_core.report.page.calibration import calibration_section
 from erc_core.report.page.clean import shorten
 from erc_core.report.page.content import DatasetContent
 from erc_core.report.page.data_sections import data_section, provenance_section
@@ -50,13 +51,14 @@ def dataset_part(
 ) -> DatasetPart:
     """Say everything about one dataset.
 
-    Figures come by name: confusion, confusion_percent, losses, learning, classes, per_class, confusion_shared where it has
-    some of the paper's classes, and those of the study (see study.sections.sweeps and study.trainings.panels).
+    Figures come by name: confusion, confusion_percent, losses, learning, classes, per_class, those of page.calibration,
+    confusion_shared where it has some of the paper's classes, and those of the study (see study.sections.sweeps and study.trainings.panels).
     """
     sections = (
         Section("Scores on the test split", "scores", _scores(content, evaluate)),
         Section("Model and choice of epoch", "model", _model(content)),
         Section("Classes", "classes", _classes(content, drawn, evaluate)),
+        calibration_section(content, drawn, evaluate),
         Section("Most confident errors", "errors", _errors(content, report.top_errors)),
         Section("Training", "training", [_training(content, drawn)]),
         *study_sections(study, drawn, evaluate),

@@ -50,7 +50,9 @@ class Side:
 
     results: VariantResults  # of the variant
     point: PointResults  # the point
-    load: Callable[[str], pl.DataFrame]  # returns the predictions of a variant on the test split
+    load: Callable[
+        [str], pl.DataFrame
+    ]  # returns the predictions of a variant on the test split, as StudySource.predictions
 
     @property
     def seeds(self) -> list[int]:
@@ -80,7 +82,7 @@ class Side:
         table = (
             rows.group_by("utterance_id")
             .agg(
-                pl.col("dialogue_id", "emotion").first(),
+                pl.col("unit", "emotion").first(),
                 pl.col(probabilities).cast(pl.Float64).mean(),
                 pl.col("seed").n_unique().alias("n_seeds"),
             )
@@ -94,8 +96,7 @@ class Side:
 def same_utterances(a: Side, b: Side) -> bool:
     """Return whether both sides were tested on the same utterances with the same gold labels."""
     tested = [
-        side.predictions.select("utterance_id", "dialogue_id", "emotion").unique().sort("utterance_id")
-        for side in (a, b)
+        side.predictions.select("utterance_id", "unit", "emotion").unique().sort("utterance_id") for side in (a, b)
     ]
     return tested[0].equals(tested[1])
 
@@ -109,7 +110,7 @@ def compare(row: Side, reference: Side, evaluate: EvaluateParams) -> dict[str, D
     labels = row.results.labels
     probabilities = [f"p_{label}" for label in labels]
     bootstrap = paired_dialogue_bootstrap(
-        ours["dialogue_id"].to_list(),
+        ours["unit"].to_list(),
         ours["emotion"].to_list(),
         ours.select(probabilities).to_numpy(),
         theirs.select(probabilities).to_numpy(),
@@ -123,7 +124,7 @@ def compare(row: Side, reference: Side, evaluate: EvaluateParams) -> dict[str, D
         a, b = row.scores(metric, seeds), reference.scores(metric, seeds)
         mean = float(np.mean(np.subtract(a, b)))
         paired = bootstrap[metric]
-        over_units = (paired.difference, paired.low, paired.high, paired.p, ours["dialogue_id"].n_unique())
+        over_units = (paired.difference, paired.low, paired.high, paired.p, ours["unit"].n_unique())
         differences[metric] = Difference(mean, paired_t(a, b), *over_units)
     return differences
 

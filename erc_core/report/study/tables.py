@@ -32,7 +32,8 @@ class StudySource:
     study: StudyParams  # tables, variants, and which of them to run
     evaluate: EvaluateParams  # confidence, resamples and seed of intervals and tests
     results: Mapping[str, VariantResults | None]  # of each variant; None, or no entry, where there are none
-    # returns the predictions of a variant that has results; dialogue_id names the unit that the bootstrap resamples
+    # returns the predictions of a variant that has results, as results.read_predictions does, and with the column `unit`:
+    # the dialogue or speaker that the bootstrap resamples
     predictions: Callable[[str], pl.DataFrame]
     unit: str = "dialogue"  # what such a unit is called, see units.Units
 

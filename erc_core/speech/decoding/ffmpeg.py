@@ -5,6 +5,9 @@ twice. Either can end the process, so such frames are packed first, and such lay
 """
 
 import ctypes
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_core.speech.decoding.ends import cut_off, states_length
-from erc_core.speech.decoding.sound import Sound, center_of, downmix, join
+from erc_core.speech.decoding.sound import Sound, SoundStream, center_of, downmix, join
 from erc_core.store.clips import ClipStatus
 
 # No playlist (HLS, DASH, concat), no session (SDP, RTSP), no list of pictures: what these name would be opened too
@@ -63,27 +66,40 @@ def decode(path: Path, max_seconds: float, how: str) -> Sound:
     What cannot be decoded is left out, and told by the status; more than half of it: raises what the decoder said.
     """
     with open_container(path) as container:
-        if not container.streams.audio:
-            raise ValueError("no audio stream")
-        stream = container.streams.audio[0]
-        if stream.codec_context is None:
-            raise ValueError("no decoder for its audio stream")
+        stream = _audio_stream(container)
         kind = container.format.name
         stated = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
         if kind in GUESSED or (kind == "mp3" and not states_length(path)):
             stated = 0.0
         reading = _Reading(stream, max_seconds, how, stated)
-        reading.run(container)
-    if len(reading.mono) == 0 and reading.error:
+        mono = join(list(reading.blocks(container)))
+    if len(mono) == 0 and reading.error:
         raise reading.error
     seconds = reading.count / reading.rate
     if reading.stopped:
-        return Sound(reading.mono, reading.rate, max(seconds, stated))
-    return Sound(reading.mono, reading.rate, seconds, *reading.judge(stated, cut_off(path)))
+        return Sound(mono, reading.rate, max(seconds, stated))
+    return Sound(mono, reading.rate, seconds, *reading.judge(stated, cut_off(path)))
+
+
+@contextmanager
+def open_stream(path: Path, how: str) -> Iterator[SoundStream]:
+    """Open the first audio stream to be decoded block by block; what cannot be decoded is left out, as decode() does."""
+    with open_container(path) as container:
+        reading = _Reading(_audio_stream(container), math.inf, how, 0.0)
+        yield SoundStream(reading.rate, reading.blocks(container))
+
+
+def _audio_stream(container: Any) -> Any:
+    if not container.streams.audio:
+        raise ValueError("no audio stream")
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise ValueError("no decoder for its audio stream")
+    return stream
 
 
 class _Reading:
-    """One way through a stream: the mono samples, and what was lost."""
+    """One way through a stream: its mono samples, and what was lost."""
 
     def __init__(self, stream: Any, max_seconds: float, how: str, stated: float) -> None:
         self.stream, self.how, self.stated = stream, how, stated
@@ -94,8 +110,6 @@ class _Reading:
         self.most = max_seconds * self.rate
         self.resampler = av.AudioResampler(format="fltp" if self.channels < PLANES else "flt")
         self.fifo = av.AudioFifo()  # one array for many frames: an array for each costs half as much as decoding it
-        self.blocks: list[NDArray[np.float32]] = []
-        self.mono = join(())
         self.count = 0  # samples of one channel, also those that are only counted
         self.good = self.lost = self.lost_last = 0  # packets; lost_last: after the last good one
         self.skipped = 0.0  # s
@@ -104,7 +118,8 @@ class _Reading:
         self.error: Exception | None = None
         self.stopped = False
 
-    def run(self, container: Any) -> None:
+    def blocks(self, container: Any) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples, (n,) in each block; at the end raise what the decoder said where too much was lost."""
         try:
             for packet in container.demux(self.stream):
                 if self.count > self.most and self.stated:
@@ -112,11 +127,12 @@ class _Reading:
                     break
                 self._time(packet)
                 self._decode(packet)
+                if self.fifo.samples * self.channels >= BLOCK_VALUES:
+                    yield from self._take()
         except av.error.FFmpegError as error:  # of the container: what comes after it is out of reach
             self._lose(error)
-        self._take()
+        yield from self._take()
         self.stopped = self.stopped or self.count > self.most
-        self.mono = join(self.blocks)
         # noise of which a little looks like sound is not speech
         if self.error and (self.lost > self.good or self.count / self.rate < self._length() / 2):
             raise self.error
@@ -143,15 +159,13 @@ class _Reading:
             converted.pts = None  # a gap between time stamps is no reason to refuse a frame
             self.fifo.write(converted)
             self.count += converted.samples
-        if self.fifo.samples * self.channels >= BLOCK_VALUES:
-            self._take()
 
-    def _take(self) -> None:
+    def _take(self) -> Iterator[NDArray[np.float32]]:
         frame = self.fifo.read()
         if frame is not None:
             samples = frame.to_ndarray().astype(np.float32, copy=False)
             samples = samples.T if self.channels < PLANES else samples.reshape(-1, self.channels)
-            self.blocks.append(np.ascontiguousarray(downmix(samples, self.how, self.center)))
+            yield np.ascontiguousarray(downmix(samples, self.how, self.center))
 
     def _lose(self, error: Exception) -> None:
         self.lost, self.lost_last, self.error = self.lost + 1, self.lost_last + 1, error

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from erc_core.speech.decoding import ffmpeg
-from erc_core.speech.decoding.sound import Sound, center_of, downmix, join
+from erc_core.speech.decoding.sound import Sound, SoundStream, center_of, downmix, join
 from erc_core.speech.samples import to_float
 from erc_core.store.clips import ClipStatus
 
@@ -55,22 +56,63 @@ def decode(path: Path, max_seconds: float, how: str) -> Sound:
     return sound
 
 
+@contextmanager
+def open_stream(path: Path, how: str) -> Iterator[SoundStream]:
+    """Open a file's audio to be decoded block by block, to one channel by audio.downmix; raises as decode() does."""
+    with ExitStack() as stack:
+        file = None
+        with suppress(soundfile.LibsndfileError):
+            file = stack.enter_context(_libsndfile(path))
+        if file is None:
+            yield stack.enter_context(ffmpeg.open_stream(path, how))
+        else:
+            yield SoundStream(file.samplerate, _blocks_past_damage(file, path, how))
+
+
+def _blocks_past_damage(file: soundfile.SoundFile, path: Path, how: str) -> Iterator[NDArray[np.float32]]:
+    """Yield what libsndfile reads, and where it can go no further what FFmpeg makes of the rest."""
+    given, whole = 0, False
+    with suppress(soundfile.LibsndfileError):
+        for block in _mono_blocks(file, path, file.frames, how):
+            given += len(block)
+            yield block
+        whole = True
+    if whole:
+        return
+    with ffmpeg.open_stream(path, how) as stream:
+        for block in stream.blocks:
+            rest = block[given:]
+            given = max(0, given - len(block))
+            if len(rest):
+                yield rest
+
+
 def _decode_with_libsndfile(path: Path, max_seconds: float, how: str) -> Sound | None:
     """Return what libsndfile makes of a file, None where that is left to FFmpeg."""
+    with _libsndfile(path) as file:
+        return None if file is None else _read(file, path, max_seconds, how)
+
+
+@contextmanager
+def _libsndfile(path: Path) -> Iterator[soundfile.SoundFile | None]:
+    """Open a file with libsndfile; None where it is left to FFmpeg."""
     with path.open("rb") as opened:
         if LOSSY.match(os.pread(opened.fileno(), 4, 0)):
-            return None
+            yield None
+            return
         # by its number: libsndfile takes a name's suffix for the format of a file without a header
         with soundfile.SoundFile(opened.fileno(), closefd=False) as file:
-            if file.format in NOT_BY_LIBSNDFILE or file.frames == UNKNOWN_LENGTH:
-                return None
-            return _read(file, path, max_seconds, how)
+            yield None if file.format in NOT_BY_LIBSNDFILE or file.frames == UNKNOWN_LENGTH else file
+
+
+def _mono_blocks(file: soundfile.SoundFile, path: Path, most: int, how: str) -> Iterator[NDArray[np.float32]]:
+    center = _center(path, file.channels) if how == "center" and file.channels > 2 else None
+    return (np.ascontiguousarray(downmix(block, how, center)) for block in _blocks(file, most))
 
 
 def _read(file: soundfile.SoundFile, path: Path, max_seconds: float, how: str) -> Sound:
-    center = _center(path, file.channels) if how == "center" and file.channels > 2 else None
     most = round(max_seconds * file.samplerate) + 1
-    samples = join([np.ascontiguousarray(downmix(block, how, center)) for block in _blocks(file, most)])
+    samples = join(list(_mono_blocks(file, path, most, how)))
     # a header may promise more than the file holds: only a full read is taken at the header's word
     whole = len(samples) <= max_seconds * file.samplerate
     seconds = (len(samples) if whole else file.frames) / file.samplerate

@@ -1,6 +1,6 @@
 """Decoded samples, and how their channels become one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,14 @@ class Sound:
     seconds: float  # length of the whole clip, also where only its beginning was decoded
     status: ClipStatus = ClipStatus.OK  # CUT_OFF or DAMAGED where not all of the file could be decoded
     detail: str = ""  # what is lacking, in words
+
+
+@dataclass(frozen=True)
+class SoundStream:
+    """A recording that is decoded while it is read, to one channel."""
+
+    sample_rate: int  # Hz
+    blocks: Iterator[NDArray[np.float32]]  # (n,) each, full scale 1; raises where no more can be decoded
 
 
 def center_of(channels: int, names: Sequence[str] = ()) -> int | None:

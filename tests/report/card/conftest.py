@@ -11,7 +11,7 @@ from erc_core.params.load import load_params
 from erc_core.params.schema import Params
 from erc_core.store.checksums import seal
 from erc_core.store.clips import write_clips
-from erc_core.store.ragged import RaggedWriter
+from erc_core.store.ragged_writer import RaggedWriter
 from erc_core.store.utterances import SCHEMA, write_utterances
 from stages.card import main
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from erc_core.report.card.hashing import audio_hashes, block_ranges, normalize_text, text_hash
-from erc_core.store.ragged import RaggedReader, RaggedWriter
+from erc_core.store.ragged import RaggedReader
+from erc_core.store.ragged_writer import RaggedWriter
 
 
 @pytest.mark.parametrize("frames", [1, 3, 4, 7, 100])

@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from erc_core.errors import ErcError
+from erc_core.evaluation.calibration import CalibrationReport
 from erc_core.report.page.content import load_content
 
 # Each with the stage that makes it
@@ -11,6 +12,7 @@ FILES = {
     "reports/demo/metrics.json": "evaluate",
     "reports/demo/per_class.csv": "evaluate",
     "reports/demo/predictions.csv": "evaluate",
+    "reports/demo/calibration.json": "evaluate",
     "reports/demo/history.csv": "train",
     "reports/demo/training.json": "train",
     "data/results/demo.json": "evaluate",
@@ -75,6 +77,8 @@ def test_a_damaged_file_is_named_in_one_line(project, name, damage):
         ("data/results/demo.json", '"joy",\n', '"joy", "joy",\n', "names a label twice"),
         ("data/results/demo.json", '"hours"', '"days"', "splits.train.hours: "),
         ("reports/demo/per_class.csv", "\nanger", "1\nanger", "has not the supports"),
+        ("reports/demo/calibration.json", '"temperature": 1.5', '"temperature": -1.5', "fitted.temperature: "),
+        ("reports/demo/calibration.json", '"n": 48', '"n": 47', "its checksum is not that of its content"),
         ("reports/demo/training.json", '"seed": 7', '"seed": null', "seed: "),
         ("data/cards/demo.json", '"block": "table"', '"block": "chair"', "sections.1.blocks.0.Table.block: "),
     ],
@@ -95,3 +99,10 @@ def test_files_that_do_not_fit_each_other_are_refused(project, name, old, new, m
 def test_a_diverged_history_still_loads(tmp_path, write_inputs):
     write_inputs(tmp_path, history={"val_loss": [None, float("nan"), 1.0]})
     assert load_content("demo", tmp_path).history["val_loss"].null_count() == 1
+
+
+def test_a_calibration_of_another_split_is_refused(project):
+    folder = project / "reports/demo"
+    CalibrationReport.read(folder).model_copy(update={"n": 47}).write(folder)
+    with pytest.raises(ErcError, match=r"calibration\.json: is of 47 utterances, metrics\.json counts 48"):
+        load_content("demo", project)

@@ -6,7 +6,12 @@ import polars as pl
 import pytest
 from matplotlib.image import imread
 
+from erc_core.evaluation.calibration import BINS as N_BINS
+from erc_core.evaluation.calibration import reliability_bins
+from erc_core.evaluation.coverage import PERCENTS, Kept
+from erc_core.evaluation.estimate import Estimate
 from erc_core.report.page import figures
+from erc_core.report.page.calibration_figures import coverage_figure, reliability_figure
 
 LABELS = ["neutral", "joy", "anger", "fear"]
 MATRIX = np.array([[40, 3, 1, 0], [5, 20, 0, 1], [2, 2, 9, 0], [0, 0, 0, 0]])
@@ -31,6 +36,18 @@ PER_CLASS = pl.DataFrame(
         "support": [44, 26, 13, 0],
     }
 )
+ANSWERS = np.random.default_rng(0).uniform(0.2, 1, 150)  # confidences
+BINS = [reliability_bins(ANSWERS**power, np.arange(150) % 3 > 0) for power in (1.0, 1.5)]
+KEPT = [
+    Kept(
+        coverage=percent,
+        n=percent,
+        least=0.5,
+        wf1=Estimate.of(1 - percent / 400, 0.7, 1.0),
+        acc=Estimate.of(0.8, 0.7, 0.9),
+    )
+    for percent in PERCENTS
+]
 DRAW = {
     "confusion": lambda synthetic: figures.confusion_figure(MATRIX, LABELS, synthetic=synthetic),
     "confusion_percent": lambda synthetic: figures.confusion_percent_figure(MATRIX, LABELS, synthetic=synthetic),
@@ -39,6 +56,8 @@ DRAW = {
     "classes": lambda synthetic: figures.class_figure(EMOTIONS, LABELS, synthetic=synthetic),
     "shared": lambda synthetic: figures.shared_confusion_figure(MATRIX, LABELS, synthetic=synthetic),
     "per_class": lambda synthetic: figures.per_class_figure(PER_CLASS, synthetic=synthetic),
+    "reliability": lambda synthetic: reliability_figure(*BINS, 0.95, synthetic=synthetic),
+    "coverage": lambda synthetic: coverage_figure(KEPT, synthetic=synthetic),
 }
 
 
@@ -144,3 +163,25 @@ def test_many_classes_are_drawn_without_a_word_for_each(tmp_path):
     assert axes.get_legend().get_texts()[0].get_text() == "train, 600 utterances"  # of all classes
     table = PER_CLASS[[0] * 300]
     assert figures.per_class_figure(table, synthetic=False).get_size_inches()[1] < 12
+
+
+def test_the_reliability_diagram_has_a_point_and_a_bar_for_each_bin_with_answers():
+    shares, counts = reliability_figure(*BINS, 0.95, synthetic=False).axes
+    points = {line.get_label(): line.get_xydata().tolist() for line in shares.lines}
+    for bins, label in zip(BINS, ("without temperature", "with temperature"), strict=True):
+        assert points[label] == [[one.confidence, one.accuracy] for one in bins if one.n]
+    heights = [bar.get_height() for bar in counts.patches]
+    assert heights == [one.n for bins in BINS for one in bins]
+    assert len(heights) == 2 * N_BINS
+    # exact probabilities: a bin of certain answers has no room for chance, and one answer has all of it
+    certain = reliability_bins(np.array([1.0, 1.0, 0.5]), np.array([True, True, False]))
+    (bars,) = reliability_figure(certain, certain, 0.95, synthetic=False).axes[0].collections
+    assert [path.vertices[:, 1].tolist() for path in bars.get_paths()] == [[0.0, 1.0], [1.0, 1.0]]
+
+
+def test_a_curve_without_intervals_has_no_band():
+    bare = [kept.model_copy(update={"wf1": Estimate(value=0.5, low=None, high=None)}) for kept in KEPT]
+    for curve, bands in ((KEPT, 1), (bare, 0)):
+        (axes,) = coverage_figure(curve, synthetic=False).axes
+        assert len(axes.collections) == bands
+        assert axes.lines[0].get_xydata()[:, 0].tolist() == [1 - percent / 100 for percent in PERCENTS]

@@ -20,6 +20,7 @@ SECTIONS = [
     "Scores on the test split",
     "Model and choice of epoch",
     "Classes",
+    "Can the probabilities be believed?",
     "Most confident errors",
     "Training",
     "Comparison",
@@ -116,11 +117,12 @@ def test_the_report_has_its_sections_tables_figures_and_captions(report):
 
     captions = [re.match(r"(Table|Figure) (\d+)\. \S", text) for text in page.texts["figcaption"]]
     numbers = {kind: [int(m[2]) for m in captions if m[1] == kind] for kind in ("Table", "Figure")}
-    # four tables of systems with one of tests each, two of values, one of the trainings, two of the card; the figures of the
-    # model, its errors, two curves, the trainings of each of six tables and the card
-    assert numbers["Table"] == list(range(1, 7 + 2 * 4 + 2 + 1 + 2 + 1))
-    assert numbers["Figure"] == list(range(1, 9 + 6))
-    assert len(page.texts["table"]) == 20
+    # four tables of systems with one of tests each, two of values, one of the trainings, two of the card, three of the
+    # probabilities; the figures of the model, its errors, its probabilities, two curves, the trainings of each of six tables
+    # and the card
+    assert numbers["Table"] == list(range(1, 7 + 2 * 4 + 2 + 1 + 2 + 3 + 1))
+    assert numbers["Figure"] == list(range(1, 9 + 2 + 6))
+    assert len(page.texts["table"]) == 23
     written = re.findall(r"^\*\*(Table|Figure) (\d+)\.\*\* \S", markdown, re.MULTILINE)
     assert sorted(written) == sorted((m[1], m[2]) for m in captions)
 
@@ -162,8 +164,8 @@ def test_html_opens_offline_and_its_links_lead_somewhere(report):
     assert set(page.attributes("href")) <= {f"#{name}" for name in ids}
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert (
-        len(images) == 8 + 2 + 8
-    )  # two of the model's figures have two panels; one panel for each of three systems, five tables
+        len(images) == 8 + 2 + 2 + 8
+    )  # two of the model's figures have two panels, two are of its probabilities; one panel for each of three systems, five tables
     svgs = [*report.glob("figures/demo/*.svg"), report / "demo/data_figures/lengths.svg"]
     embedded = [base64.b64decode(image["src"].removeprefix("data:image/svg+xml;base64,")) for image in images]
     assert sorted(embedded) == sorted(path.read_bytes() for path in svgs)
@@ -185,7 +187,7 @@ def test_markdown_links_pictures_that_are_not_blank(report):
 
 def test_the_same_inputs_give_the_same_bytes(report, params, study_tables):
     made = [*report.glob("index.*"), *report.glob("figures/demo/*"), *report.glob("tables/*")]
-    assert len(made) == 2 + 2 * (9 + 8) + 2 * 6
+    assert len(made) == 2 + 2 * (11 + 8) + 2 * 7
     before = {path: path.read_bytes() for path in made}
     write_report(params, contents(report.parent, params), {"demo": study_tables}, report)
     assert {path: path.read_bytes() for path in made} == before
@@ -224,7 +226,7 @@ def test_two_datasets_have_a_summary_and_numbers_that_go_on(tmp_path, params, wr
     assert [row[0].strip() for row in summary[2:]] == ["demo", "meld"]
     assert [row[1].strip() for row in summary[2:]] == ["synthetic", "recorded"]
     numbers = [int(n) for n in re.findall(r"^\*\*Figure (\d+)\.", markdown, re.MULTILINE)]
-    assert numbers == list(range(1, 13))
+    assert numbers == list(range(1, 17))
     assert "## Dataset demo (synthetic corpus)\n" in markdown
     assert "synthetic" not in markdown.split("## Dataset meld")[1].lower()
 

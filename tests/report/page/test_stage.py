@@ -7,6 +7,8 @@ from erc_core.params.data import IngestParams
 from erc_core.study.results import read_predictions
 from stages.report import main, printed_format
 
+OWN_TABLES = ["demo_calibration.csv", "demo_calibration.tex"]  # of the main model
+
 
 @pytest.fixture
 def project(tmp_path, write_inputs, monkeypatch):
@@ -21,7 +23,7 @@ def test_the_stage_shows_the_variants_that_are_asked_for(project, params):
     write_study(project, study_params(run=run), n_dialogues=6)
     main(params.model_copy(update={"study": study_params(run=run)}))
     folder = project / "reports/tables"
-    names = ["demo_ablation.csv", "demo_ablation.tex", "demo_fusion.csv", "demo_fusion.tex"]
+    names = [f"demo_{table}.{kind}" for table in ("ablation", "calibration", "fusion") for kind in ("csv", "tex")]
     assert sorted(path.name for path in folder.iterdir()) == names
     table = pl.read_csv(folder / "demo_ablation.csv")
     assert table["missing"].to_list() == [None, "not in study.run", "not in study.run", None]
@@ -29,7 +31,7 @@ def test_the_stage_shows_the_variants_that_are_asked_for(project, params):
 
     # what is asked for no longer is not shown, though its files lie there
     main(params.model_copy(update={"study": study_params(run=["full", "concatenate"])}))
-    assert sorted(path.name for path in folder.iterdir()) == names[2:]
+    assert sorted(path.name for path in folder.iterdir()) == names[2:]  # of the fusions, and of the main model
     markdown = (project / "reports/index.md").read_text("utf-8")
     assert "Missing (–): w/o JFM, w/o v\\_j and w/o ICL, not in study.run." in markdown
 
@@ -70,9 +72,9 @@ def test_a_synthetic_dataset_keeps_the_papers_figures_away_from_its_group_and_pr
     assert sorted(read) == sorted(set(read))
 
 
-def test_without_a_study_there_is_a_report_and_an_empty_folder_of_tables(project, params):
+def test_without_a_study_there_is_a_report_and_no_table_of_one(project, params):
     main(params.model_copy(update={"study": study_params(run=[])}))
-    assert list((project / "reports/tables").iterdir()) == []
+    assert sorted(path.name for path in (project / "reports/tables").iterdir()) == OWN_TABLES
     assert "study.run in params.yaml is empty" in (project / "reports/index.html").read_text("utf-8")
 
 

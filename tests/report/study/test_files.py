@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from made_up_study import TABLES, study_params, write_study
+from made_up_study import TABLES, by_dialogue, study_params, write_study
 
 from erc_core.errors import ErcError
 from erc_core.params.training import EvaluateParams
@@ -13,7 +13,7 @@ from erc_core.report.page.render import escape_latex, latex_points
 from erc_core.report.study.files import csv_table, latex, write_tables
 from erc_core.report.study.tables import StudySource, make_tables
 from erc_core.report.study.text import shown_tables
-from erc_core.study.results import read_predictions, read_results
+from erc_core.study.results import read_results
 
 pytestmark = pytest.mark.slow
 
@@ -36,9 +36,7 @@ def tables(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         results = {name: read_results("meld", name) for name in run}
-        source = StudySource(
-            "meld", "meld", False, study, EVALUATE, results, lambda name: read_predictions("meld", name)
-        )
+        source = StudySource("meld", "meld", False, study, EVALUATE, results, lambda name: by_dialogue("meld", name))
         return {table.name: table for table in make_tables(source)}
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from made_up_study import LABELS, study_params, write_study
+from made_up_study import LABELS, by_dialogue, study_params, write_study
 
 from erc_core.errors import ErcError
 from erc_core.params.training import EvaluateParams
@@ -30,7 +30,7 @@ def results(variant="without_icl"):
 
 
 def predictions(variant="without_icl"):
-    return pool_predictions({fold: read_predictions(fold, variant) for fold in FOLDS})
+    return pool_predictions({fold: by_dialogue(fold, variant) for fold in FOLDS})
 
 
 def test_scores_of_a_seed_are_averaged_every_fold_alike(folds):
@@ -51,7 +51,8 @@ def test_predictions_of_all_folds_stand_together_and_apart(folds):
     assert len(pooled) == sum(map(len, apart))
     assert pooled["dialogue_id"].n_unique() == sum(table["dialogue_id"].n_unique() for table in apart)
     assert pooled["utterance_id"][0] == f"fold_1/{apart[0]['utterance_id'][0]}"
-    assert pooled.drop("utterance_id", "dialogue_id").equals(pl.concat(apart).drop("utterance_id", "dialogue_id"))
+    own = ["utterance_id", "dialogue_id"]
+    assert pooled.drop(*own, "unit").equals(pl.concat(apart).drop(own))
 
 
 def test_a_table_of_the_group_has_its_mean_deviation_and_tests(folds):

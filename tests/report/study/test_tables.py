@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import scipy.stats
-from made_up_study import BASE, LABELS, TABLES, study_params, write_study
+from made_up_study import BASE, LABELS, TABLES, by_dialogue, study_params, write_study
 from sklearn.metrics import accuracy_score, f1_score
 
 from erc_core.errors import ErcError
@@ -40,7 +40,7 @@ def tables(project, monkeypatch):
         study = study or study_params(run=SMALL)
         source = StudySource(
             dataset, ingest_format, dataset == "demo", study, EVALUATE, {name: read_results(dataset, name) for name in study.run},
-            lambda variant: read_predictions(dataset, variant),
+            lambda variant: by_dialogue(dataset, variant),
         )  # fmt: skip
         return {table.name: table for table in make_tables(source)}
 
@@ -375,7 +375,7 @@ def test_few_speakers_have_no_bootstrap_and_the_notes_say_why(project, monkeypat
 
     def of_two_speakers(variant):
         by_half = pl.col("dialogue_id").str.ends_with("1").cast(pl.String)
-        return read_predictions("demo", variant).with_columns(dialogue_id=by_half)
+        return read_predictions("demo", variant).with_columns(unit=by_half)
 
     results = {name: read_results("demo", name) for name in study.run}
     source = StudySource("demo", "meld", True, study, EVALUATE, results, of_two_speakers, "speaker")
