@@ -3,12 +3,15 @@
 import base64
 import io
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
 import av
+from av.audio.frame import AudioFrame
+from av.container import InputContainer
 
 from erc_core.answers.answered import Answered, Utterance
 
@@ -82,11 +85,20 @@ def _mp3(path: Path) -> bytes:
         resampler = av.AudioResampler(
             format=encoder.format, layout="mono", rate=RATE, frame_size=encoder.frame_size or 0
         )
-        for frame in source.decode(audio=0):
-            frame.pts = None
+        for frame in _frames(source):
+            frame.pts = None  # one after the other, whatever the file says
             for part in resampler.resample(frame):
                 target.mux(encoder.encode(part))
         for part in resampler.resample(None):
             target.mux(encoder.encode(part))
         target.mux(encoder.encode(None))
     return made.getvalue()
+
+
+def _frames(source: InputContainer) -> Iterator[AudioFrame]:
+    """Yield what can be decoded; damaged packets are left out, as they are for the model."""
+    for packet in source.demux(audio=0):
+        try:
+            yield from packet.decode()
+        except av.FFmpegError:
+            continue

@@ -14,8 +14,8 @@ STATUS = {
     "too_short": "too short to be heard",
     "not_finite": "audio is broken",
     "silent": "silent",
-    "overlapping": "speaks while another does",
-    "backwards": "ends before it begins",
+    "overlapping": "overlapping",
+    "backwards": "backwards",
     "outside": "outside the recording",
     "no_text": "no words",
 }

@@ -84,7 +84,7 @@ def test_every_row_is_there_without_a_script_too(conversation, visit):
         assert row(page, number).locator(".said p[lang]").text_content() == text
     assert "no answer" in row(page, 15).text_content()
     assert "silent: no sound" in row(page, 15).text_content()
-    assert page.locator(".marks a").count() == 20
+    assert page.locator(".marks i").count() == 20
     assert page.locator("audio").is_visible()
     assert not page.locator("#in").is_visible()
 
@@ -105,7 +105,7 @@ def test_a_click_plays_the_stretch_and_stops_at_its_end(conversation, visit):
 def test_a_block_in_the_time_line_plays_too(conversation, visit):
     path, given = conversation
     page = visit(path)
-    page.locator(".marks a[href='#u9']").click()
+    page.locator(".marks i[data-u='9']").click()
     until(page, f"document.querySelector('audio').currentTime > {given.table['start'][8]}")
     assert "current" in row(page, 9).get_attribute("class")
     assert page.locator(".playhead").is_visible()
@@ -131,6 +131,18 @@ def test_the_keyboard_moves_and_plays(conversation, visit):
     until(page, "!document.querySelector('audio').paused")
     page.keyboard.press("Escape")
     assert not is_playing(page)
+
+
+def test_what_is_chosen_is_seen_beside_the_time_line_and_the_player(conversation, visit):
+    page = visit(conversation[0], reduced_motion="reduce")
+    for key in [*"j" * 20, *"k" * 19]:
+        page.keyboard.press(key)
+        seen = page.evaluate("""(() => {
+            const { top, bottom } = document.activeElement.getBoundingClientRect();
+            const above = document.querySelector(".timeline").getBoundingClientRect().bottom;
+            return top >= above && bottom <= document.querySelector(".player").getBoundingClientRect().top;
+        })()""")
+        assert seen, page.evaluate("document.activeElement.id")
 
 
 def test_tab_leads_past_the_list_by_one_stop(conversation, visit):
@@ -173,7 +185,7 @@ def test_filters(conversation, visit):
     page.locator(".chip", has_text="neutral").click()
     neutral = given.table.filter(emotion="neutral")
     assert page.locator(".transcript li:visible").count() == len(neutral) + 1
-    assert page.locator(".marks a:not(.dim)").count() == len(neutral) + 1
+    assert page.locator(".marks i:not(.dim)").count() == len(neutral) + 1
 
 
 def test_zoom_makes_the_time_line_longer_and_the_page_no_wider(conversation, visit):

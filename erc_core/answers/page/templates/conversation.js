@@ -2,7 +2,7 @@
 (() => {
   const find = (selector) => document.querySelector(selector);
   const rows = [...document.querySelectorAll(".transcript li")];
-  const marks = new Map([...document.querySelectorAll(".marks a")].map((mark) => [mark.hash.slice(1), mark]));
+  const marks = new Map([...document.querySelectorAll(".marks i")].map((mark) => [`u${mark.dataset.u}`, mark]));
   const audio = find("audio"), now = find("#now"), scroller = find(".scroller"), track = find(".track"), playhead = find(".playhead");
   const urls = JSON.parse(find("#urls")?.textContent ?? "null");
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -45,7 +45,7 @@
   }
 
   function inWords(row) {
-    const parts = [row.querySelector("time, .number"), row.querySelector(".who"), row.querySelector("dt"), row.querySelector("dd"), row.querySelector(".tag")];
+    const parts = [row.querySelector("time, .number"), row.querySelector(".who bdi"), row.querySelector("dt"), row.querySelector("dd"), row.querySelector(".tag")];
     return parts.filter(Boolean).map((part) => part.textContent).join(" · ");
   }
   function say(row) {
@@ -142,14 +142,14 @@
     const row = event.target.closest("li");
     if (row && row !== current && event.target === row) choose(row, { scroll: false });
   });
-  for (const [id, mark] of marks)
-    mark.addEventListener("click", (event) => {
-      event.preventDefault();
-      const row = document.getElementById(id);
-      choose(row);
-      say(row);
-      play(row);
-    });
+  scroller?.addEventListener("click", (event) => {
+    const mark = event.target.closest(".marks i");
+    const row = mark && document.getElementById(`u${mark.dataset.u}`);
+    if (!row) return;
+    choose(row);
+    say(row);
+    play(row);
+  });
   find("#previous")?.addEventListener("click", () => move(-1));
   find("#next")?.addEventListener("click", () => move(1));
   document.addEventListener("keydown", (event) => {
@@ -196,6 +196,12 @@
 
   // zoom
   if (track) {
+    // rows that are scrolled to stay clear of a time line that sticks to the top
+    const timeline = find(".timeline");
+    new ResizeObserver(() => {
+      const above = getComputedStyle(timeline).position === "sticky" ? timeline.offsetHeight : 0;
+      document.documentElement.style.setProperty("--above", `${above}px`);
+    }).observe(timeline);
     const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000];
     const most = Math.max(1, seconds / 5);
     let zoom = 1;
