@@ -31,6 +31,8 @@ from erc_core.training.record import TrainingRecord, read_history
 def main(params: Params, dataset: str) -> None:
     """Predict the test split, write its scores, and gather the facts of the run."""
     folder, reports = data_folder(dataset), reports_folder(dataset)
+    training = TrainingRecord.read(reports)
+    read_history(reports, training)  # damage is told before the facts take its hash
     quiet_transformers()
     device = pick_device(params, (params.selected_backbone.bert, params.selected_backbone.vit))
     saved = load_model(folder / "model")
@@ -66,8 +68,6 @@ def main(params: Params, dataset: str) -> None:
         params.evaluate,
     )
     calibration.write(reports)
-    training = TrainingRecord.read(reports)
-    read_history(reports)  # damage is told before the facts take its hash
     write_scores(metrics, training.val_wf1, reports)
     run = training.model_dump(mode="json")
     gather_facts(dataset, saved.description, run, utterances, read_clips(folder), ingest, unit).write()

@@ -21,13 +21,14 @@ from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
 from erc_core.run.paths import data_folder, raw_folder, reports_folder
 from erc_core.run.stage import run_dataset_stage
+from erc_core.store.checksums import file_checksum
 from erc_core.store.ingest import IngestRecord
 from erc_core.store.utterances import labels_of, read_utterances
 from erc_core.training.build import make_task
 from erc_core.training.checkpoint import Checkpoint, run_key
 from erc_core.training.loop import count_parameters, train_model
 from erc_core.training.processes import join_processes
-from erc_core.training.record import TrainingRecord, write_history
+from erc_core.training.record import HISTORY_FILE, TrainingRecord, write_history
 from erc_core.training.settings import training_settings
 
 SECTIONS = ("model", "jfm", "icl", "train", "audio", "mel", "text")
@@ -115,6 +116,7 @@ def main(params: Params, dataset: str) -> None:
         precision=settings.precision,
         device=machine,
         python=platform.python_version(),
+        history=file_checksum(reports / HISTORY_FILE),
     ).write(reports)
     checkpoint.remove()
     print(
