@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 POINTS = 161  # moments, from the beginning of the time line to its end
 LEAST_AREA = 0.005  # an emotion that is nowhere more probable is not drawn
 LEAST = 3  # answered utterances that make a curve
-NARROWEST = 1 / 60  # of the whole time
+NARROWEST = 1 / 80  # of the whole time
 
 
 def width_of(middles: NDArray[np.float64], seconds: float) -> float:
-    """Return a standard deviation for smoothing, s: the usual way from one utterance to the next, or a sixtieth of the whole.
+    """Return a standard deviation for smoothing, s: half the usual way from one utterance to the next, or more where that is little of the whole.
 
     Args:
         middles: (N,) s, of utterances.
         seconds: Length of the time line.
     """
     ways = np.diff(np.sort(middles))
-    return max(float(np.median(ways)) if len(ways) else 0.0, seconds * NARROWEST, 1e-3)
+    return max(float(np.median(ways)) / 2 if len(ways) else 0.0, seconds * NARROWEST, 1e-3)
 
 
 def smoothed(

@@ -151,6 +151,8 @@ def test_tab_leads_past_the_list_by_one_stop(conversation, visit):
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "u1"
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
@@ -305,6 +307,7 @@ def test_what_is_uncertain_is_said_in_words(visit, tmp_path):
         below = (given.table["confidence"] < (least or 0.5)).sum()
         assert page.locator(".transcript .tag", has_text="uncertain").count() == below
         assert page.locator(".marks .unsure").count() == below
+        page.locator("summary").click()
         assert f"below {least or 0.5:.0%}" in page.locator("main").inner_text()
 
 

@@ -153,7 +153,7 @@
   find("#previous")?.addEventListener("click", () => move(-1));
   find("#next")?.addEventListener("click", () => move(1));
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, audio")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return;
     const onRow = event.target.matches(".transcript li");
     const key = event.key.toLowerCase();
     if (key === "j" || (onRow && key === "arrowdown")) move(1);
