@@ -60,7 +60,7 @@ def training_section(tables: Sequence[StudyTable], drawn: Mapping[str, Drawn]) -
         "until its epochs are used up; the best epoch’s weights are scored on the test split. "
         f"Patience ended {count(by_patience)} of {plural(total, 'training')}. By construction these have their best epoch before "
         "the last, which is no evidence that they had converged: a best epoch that was the last only shows trainings that were "
-        f"cut off by the largest number of epochs, here {f'{count(unfinished)} (marked {MARK})' if unfinished else 'none'}."
+        f"cut off by the largest number of epochs, here {count(unfinished)}{f' (marked {MARK})' if unfinished else ''}."
     )
     return Section(TITLE, "study-trainings", (rule, *pictures, _table(tables[0].dataset, rows)))
 

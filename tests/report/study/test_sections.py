@@ -223,7 +223,7 @@ def test_a_training_whose_best_epoch_was_its_last_is_marked_beside_its_row_and_a
     (table,) = [table for table in study_tables if table.name == "ablation"]
     (text, *_), curves = sections([table])[-1].blocks, tables_of(sections([table]))[-1]
     assert "Patience ended 12 of 12 trainings. By construction these have their best epoch before the last" in text
-    assert "cut off by the largest number of epochs, here none." in text
+    assert "cut off by the largest number of epochs, here 0." in text
     assert not re.search("†", str(sections([table])))
     assert curves.rows[1] == ("w/o JFM", "0, 1, 2", "12, 12, 12", "9, 9, 9", "70.00, 70.00, 70.00", "patience")
 
