@@ -30,7 +30,7 @@ from erc_core.run.stage import run_variant_stage
 from erc_core.store.utterances import SPLITS, labels_of, read_utterances
 from erc_core.study.forks import run_in_forks
 from erc_core.study.points import Point, points_of, seeds_of, settings_of
-from erc_core.study.results import PointResults, VariantResults, write_results
+from erc_core.study.results import PointResults, VariantResults, prediction_schema, write_results
 from erc_core.study.train import Corpus, Outcome, train_point
 from erc_core.training.checkpoint import Checkpoint, run_keys
 
@@ -93,7 +93,7 @@ def main(params: Params, dataset: str, variant: str) -> None:
             ],
         )
     tables = [_predictions(point, outcome, utterances, labels) for point, outcome in outcomes]
-    write_results(results, pl.concat(tables) if tables else pl.DataFrame())
+    write_results(results, pl.concat([pl.DataFrame(schema=prediction_schema(labels)), *tables]))
     for checkpoint in checkpoints:
         checkpoint.remove()
     for of_point in results.points:

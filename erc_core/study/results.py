@@ -3,6 +3,7 @@
 data/study/<dataset>/<variant>/results.json and predictions.parquet
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -73,8 +74,15 @@ def study_folder(dataset: str, variant: str) -> Path:
     return Path("data/study") / dataset / variant
 
 
+def prediction_schema(labels: Sequence[str]) -> pl.Schema:
+    """Return the columns of predictions.parquet: one training's probability of every label for one utterance."""
+    text = pl.String()
+    utterance = {"utterance_id": text, "dialogue_id": text, "emotion": text}
+    return pl.Schema({"point": text, "seed": pl.Int64()} | utterance | {f"p_{label}": pl.Float32() for label in labels})
+
+
 def write_results(results: VariantResults, predictions: pl.DataFrame) -> None:
-    """Write a variant's results, and its predictions: point, seed, utterance_id, dialogue_id, emotion, p_<label> of each label."""
+    """Write a variant's results, and its predictions with the columns of prediction_schema."""
     folder = study_folder(results.dataset, results.variant)
     write_parquet(predictions, folder / PREDICTIONS_FILE)
     results.write_json(folder / RESULTS_FILE)
@@ -94,6 +102,8 @@ def read_predictions(dataset: str, variant: str) -> pl.DataFrame:
     """Return a variant's predictions.
 
     Raises:
-        ErcError: The file is missing or damaged.
+        ErcError: The file is missing or damaged, or has other columns than those of the results beside it.
     """
-    return read_parquet(study_folder(dataset, variant) / PREDICTIONS_FILE, "study")
+    results = read_results(dataset, variant)
+    schema = prediction_schema(results.labels) if results else None
+    return read_parquet(study_folder(dataset, variant) / PREDICTIONS_FILE, "study", schema)

@@ -12,6 +12,7 @@ from erc_core.study.points import Point, base_label, points_of
 from erc_core.study.results import Run
 
 FULL_LABEL = "Full model"
+FLAT = 4  # epochs
 MODALITIES = ("T", "A", "T+A")
 
 # modalities: rows grouped by modality, each with a reference of its own; sweep: the values of one numeric parameter;
@@ -80,6 +81,13 @@ class Row:
     def unfinished(self) -> tuple[int, ...]:
         """The seeds of the trainings whose best epoch was their last: they may not have stopped improving."""
         return tuple(run.seed for run in self.runs if run.best_epoch == run.epochs)
+
+    @property
+    def flat(self) -> tuple[int, ...]:
+        """The seeds of the trainings whose validation score was the same, as recorded, in each of the last FLAT epochs."""
+        return tuple(
+            run.seed for run in self.runs if len(run.val_curve) >= FLAT and len(set(run.val_curve[-FLAT:])) == 1
+        )
 
     def paper_gap(self, metric: str, table: str) -> float | None:
         """Return measured minus printed, a score or a difference by the table's name; None where one is missing."""

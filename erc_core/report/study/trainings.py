@@ -1,12 +1,12 @@
 """How the trainings of a study went: validation curves of every system and seed, and which may not have stopped improving."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from erc_core.report.page.document import Cells, Drawn, Picture, Section, Table, heads
 from erc_core.report.page.formats import count, hundredths, plural
-from erc_core.report.study.rows import Row
+from erc_core.report.study.rows import FLAT, Row
 from erc_core.report.study.tables import StudyTable
 
 TITLE = "Validation curves"
@@ -53,19 +53,15 @@ def training_section(tables: Sequence[StudyTable], drawn: Mapping[str, Drawn]) -
             named.setdefault(row.trained, (full_name(table, row), row))
     rows = list(named.values())
     total = sum(len(row.runs) for _, row in rows)
+    by_patience = sum(run.stopped_by == "patience" for _, row in rows for run in row.runs)
     unfinished = sum(len(row.unfinished) for _, row in rows)
     rule = (
         "Every system is trained until its weighted F1 on the validation split has not risen for train.patience epochs, or "
         "until its epochs are used up; the best epoch’s weights are scored on the test split. "
+        f"Patience ended {count(by_patience)} of {plural(total, 'training')}. By construction these have their best epoch before "
+        "the last, which is no evidence that they had converged: a best epoch that was the last only shows trainings that were "
+        f"cut off by the largest number of epochs, here {count(unfinished)}{f' (marked {MARK})' if unfinished else ''}."
     )
-    if unfinished:
-        verb = "has its" if unfinished == 1 else "have their"
-        rule += (
-            f"{plural(unfinished, 'training')} of {count(total)} {verb} best epoch at the very end (marked {MARK}): more epochs "
-            "might have raised the score."
-        )
-    else:
-        rule += f"No training of {count(total)} has its best epoch at the very end."
     return Section(TITLE, "study-trainings", (rule, *pictures, _table(tables[0].dataset, rows)))
 
 
@@ -76,14 +72,13 @@ def full_name(table: StudyTable, row: Row) -> str:
 
 def unfinished_note(table: StudyTable) -> str:
     """Say which of a table's trainings may not have stopped improving; nothing where there is none."""
-    marked = [
-        f"{full_name(table, row)} (seed {', '.join(map(str, row.unfinished))})" for row in table.shown if row.unfinished
-    ]
-    return (
-        f"{MARK} The best epoch was the last, so that more might have raised the score: {'; '.join(marked)}."
-        if marked
-        else ""
-    )
+    marked = _named((full_name(table, row), row.unfinished) for row in table.shown)
+    return f"{MARK} The best epoch was the last, so that more might have raised the score: {marked}." if marked else ""
+
+
+def _named(trainings: Iterable[tuple[str, Sequence[int]]]) -> str:
+    """Name rows with those of their seeds that are meant, those without any left out."""
+    return "; ".join(f"{name} (seed {', '.join(map(str, seeds))})" for name, seeds in trainings if seeds)
 
 
 def _picture(table: StudyTable, drawn: Mapping[str, Drawn]) -> Picture:
@@ -114,11 +109,16 @@ def _table(dataset: str, rows: Sequence[tuple[str, Row]]) -> Table:
                 ", ".join(stopped) if len(stopped) == 1 else ", ".join(f"{of} ({n})" for of, n in stopped.items()),
             )
         )
-    marked = any(row.unfinished for _, row in rows)
+    notes = [f"{MARK} The best epoch was the last."] if any(row.unfinished for _, row in rows) else []
+    if flat := _named((name, row.flat) for name, row in rows):
+        notes.append(
+            f"The validation score was the same to four digits in each of the last {FLAT} epochs, where a learning rate that a "
+            f"plateau has lowered too far looks like convergence: {flat}."
+        )
     return Table(
         f"{dataset}: the trainings of the study, seed by seed: epochs that ran, the best of them, and its weighted F1 on the "
         "validation split (%).",
         heads("Model", "#Seeds", "#Epochs", "#Best epoch", "#Validation W-F1", "Stopped by"),
         cells,
-        notes=[f"{MARK} The best epoch was the last."] if marked else [],
+        notes=notes,
     )

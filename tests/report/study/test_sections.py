@@ -222,7 +222,8 @@ def test_hostile_words_of_a_study_stay_text(sections, make_study, tmp_path):
 def test_a_training_whose_best_epoch_was_its_last_is_marked_beside_its_row_and_among_all(sections, study_tables):
     (table,) = [table for table in study_tables if table.name == "ablation"]
     (text, *_), curves = sections([table])[-1].blocks, tables_of(sections([table]))[-1]
-    assert "No training of 12 has its best epoch at the very end." in text
+    assert "Patience ended 12 of 12 trainings. By construction these have their best epoch before the last" in text
+    assert "cut off by the largest number of epochs, here 0." in text
     assert not re.search("†", str(sections([table])))
     assert curves.rows[1] == ("w/o JFM", "0, 1, 2", "12, 12, 12", "9, 9, 9", "70.00, 70.00, 70.00", "patience")
 
@@ -230,10 +231,28 @@ def test_a_training_whose_best_epoch_was_its_last_is_marked_beside_its_row_and_a
     last = second.runs[1].model_copy(update={"best_epoch": 12, "stopped_by": "epochs"})
     rows = (first, replace(second, runs=(second.runs[0], last, second.runs[2])), *others)
     made = sections([replace(table, rows=rows)])
-    assert "1 training of 12 has its best epoch at the very end (marked †)" in made[-1].blocks[0]
+    assert "Patience ended 11 of 12 trainings." in made[-1].blocks[0]
+    assert "cut off by the largest number of epochs, here 1 (marked †)." in made[-1].blocks[0]
     scores, _, curves = tables_of(made)
     assert "† The best epoch was the last, so that more might have raised the score: w/o JFM (seed 1)." in scores.notes
     assert curves.rows[1][3:] == ("9, 12†, 9", "70.00, 70.00, 70.00", "patience (2), no epoch left (1)")
+
+
+def test_trainings_whose_score_stood_still_are_named(sections, study_tables):
+    (table,) = [table for table in study_tables if table.name == "ablation"]
+    assert tables_of(sections([table]))[-1].notes == []
+
+    first, second, *others = table.rows
+    runs = [
+        run.model_copy(update={"val_curve": curve})
+        for run, curve in zip(
+            second.runs, ([0.1, 0.5, 0.4, 0.4, 0.4, 0.4], [0.5, 0.4, 0.4, 0.4], [0.5] * 4), strict=True
+        )
+    ]
+    made = sections([replace(table, rows=(first, replace(second, runs=tuple(runs)), *others))])
+    (note,) = tables_of(made)[-1].notes
+    assert note.startswith("The validation score was the same to four digits in each of the last 4 epochs")
+    assert note.endswith(": w/o JFM (seed 0, 2).")
 
 
 def test_peers_say_what_they_are_beside_their_rows(sections, study_tables):
