@@ -1,6 +1,6 @@
 """Score the trained model on the test split, with intervals; and gather what the report says about the run.
 
-Reads   data/<dataset>/: model/, utterances.parquet, clips.parquet, tokens.h5, text.h5, mel.h5, ingest.json;
+Reads   data/<dataset>/: trained/, utterances.parquet, clips.parquet, tokens.h5, text.h5, mel.h5, ingest.json;
         reports/<dataset>/training.json, history.csv
 Writes  reports/<dataset>/scores.json, metrics.json, per_class.csv, confusion.csv, predictions.csv;
         data/results/<dataset>.json
@@ -33,16 +33,16 @@ def main(params: Params, dataset: str) -> None:
     read_history(reports, training)  # damage is told before the facts take its hash
     quiet_transformers()
     device = pick_device(params, (params.selected_backbone.bert, params.selected_backbone.vit))
-    saved = load_model(folder / "model")
+    saved = load_model(folder / "trained")
     labels = saved.model.config.labels
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
         features.require_params(speech_params(params) | text_params(params))
         encoder = {key: value for key, value in saved.description["text_encoder"].items() if key != "folder"}
         features.require_params(
-            saved.description["features"] | {"text_encoder": encoder}, str(folder / "model" / "config.json")
+            saved.description["features"] | {"text_encoder": encoder}, str(folder / "trained" / "config.json")
         )
         config = saved.model.config
-        features.require_widths(config.text_width, config.n_mels, str(folder / "model" / "config.json"))
+        features.require_widths(config.text_width, config.n_mels, str(folder / "trained" / "config.json"))
         predictions = predict(
             saved.model.to(device),
             features,

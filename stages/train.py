@@ -1,7 +1,7 @@
 """Train the model on the cached features; the epoch is chosen on the validation split.
 
 Reads   data/<dataset>/: utterances.parquet, text.h5, mel.h5, tokenizer/, text_encoder/
-Writes  data/<dataset>/model/, reports/<dataset>/history.csv (after every epoch), reports/<dataset>/training.json
+Writes  data/<dataset>/trained/, reports/<dataset>/history.csv (after every epoch), reports/<dataset>/training.json
 Params  backbone, backbones.<backbone>, model, jfm, icl, train, audio, mel, text
 
 Several processes train together under `accelerate launch -m stages.train <dataset>`; the main one writes and prints.
@@ -92,7 +92,7 @@ def main(params: Params, dataset: str) -> None:
         "chosen_epoch": trained.best.epoch,
         "versions": {name: version(name) for name in ("torch", "transformers", "timm")},
     }
-    save_model(folder / "model", task.model, description, extras)
+    save_model(folder / "trained", task.model, description, extras)
     TrainingRecord(
         seed=settings.seed,
         best_epoch=trained.best.epoch,

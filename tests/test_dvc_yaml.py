@@ -23,6 +23,7 @@ STAGES = (
     "embed",
     "train",
     "evaluate",
+    "pack",
     "study",
     "report",
 )
@@ -32,7 +33,7 @@ SCRIPTS = {name: name for name in STAGES} | {
 # from the ground up: a room imports from those before it alone
 ROOMS = (
     "errors", "params", "run", "store", "corpora", "speech", "text", "models", "inference", "evaluation", "training",
-    "peers", "study", "report",
+    "peers", "study", "report", "sharing",
 )  # fmt: skip
 PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
@@ -47,6 +48,7 @@ HEAVY = {
     "tokenize": {"torch", "torchaudio", "transformers", "timm", "sklearn", "matplotlib"},
     "study": {"matplotlib", "statsmodels"},
     "train": {"matplotlib", "statsmodels"},
+    "pack": {"torch", "torchaudio", "transformers", "timm", "sklearn", "matplotlib"},
     "embed": {"timm"},  # transformers itself imports torchaudio, soundfile and more where they are installed
     "report": {"torch", "torchaudio", "transformers", "timm"},
 }
@@ -77,8 +79,8 @@ def test_code_deps_are_what_the_stage_runs(name):
 
 
 def test_dvc_yaml_is_short_enough_to_be_read():
-    assert sum(len(code_deps(name)) for name in STAGES) <= 60
-    assert len((ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()) <= 280
+    assert sum(len(code_deps(name)) for name in STAGES) <= 66
+    assert len((ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()) <= 320
 
 
 def test_no_arrow_between_rooms_runs_up():

@@ -19,7 +19,7 @@ from benchmarks.injection.zygote import ROOT
 LONGEST_LIFE = 14.0  # seconds that a run lives, at most: longer than any stage, so that there is progress
 MADE = ("data", "reports", ".scratch", "dvc.lock")
 COMMAND = re.compile(r"`((?:dvc|python|rm) [^`]+)`")
-DAMAGED = ("mel.h5", "text.h5", "audio.h5", "utterances.parquet", "model/model.safetensors")
+DAMAGED = ("mel.h5", "text.h5", "audio.h5", "utterances.parquet", "trained/model.safetensors")
 
 AT_WORK, MOST_WAITS = "is at this work", 100
 

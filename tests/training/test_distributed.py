@@ -330,7 +330,7 @@ def project(tmp_path, monkeypatch):
 def test_a_launched_stage_writes_what_a_plain_one_writes(project, tmp_path):
     plain = tmp_path / "plain"
     train.main(load_params(), "demo")
-    for made in ("data/demo/model", "reports/demo"):
+    for made in ("data/demo/trained", "reports/demo"):
         shutil.move(project / made, plain / made)
     launcher = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", f"--main_process_port={free_port()}"]
     ran = subprocess.run(
@@ -356,7 +356,7 @@ def test_a_launched_stage_writes_what_a_plain_one_writes(project, tmp_path):
         *(pl.read_csv(root / "reports/demo/history.csv").rows() for root in (plain, project)), strict=True
     ):
         assert ours == pytest.approx(theirs, rel=1e-4)
-    weights, others = (load_file(root / "data/demo/model/model.safetensors") for root in (plain, project))
+    weights, others = (load_file(root / "data/demo/trained/model.safetensors") for root in (plain, project))
     for name in weights:
         if not name.endswith(NO_GRADIENT):
             torch.testing.assert_close(others[name], weights[name], rtol=0, atol=2e-4)

@@ -19,7 +19,6 @@ from erc_core.evaluation.records import (
 from erc_core.evaluation.units import Units, units_of
 from erc_core.report.card.record import Card
 from erc_core.run.paths import reports_folder, results_file
-from erc_core.run.provenance import sha256
 from erc_core.training.record import TrainingRecord, read_history
 
 
@@ -74,7 +73,5 @@ def load_content(dataset: str, root: Path = Path()) -> DatasetContent:
     supports = Counter(predictions["emotion"])
     if per_class["support"].to_list() != [supports[label] for label in labels]:
         raise damaged(folder / PER_CLASS_FILE, "has not the supports that predictions.csv has", STAGE)
-    for name, checksum in facts.files.items():
-        if (folder / name).is_file() and sha256(folder / name) != checksum:
-            raise damaged(folder / name, f"is not the file that {facts_file} was made with", STAGE)
+    facts.require_files(folder)
     return DatasetContent(dataset, metrics, per_class, predictions, training, history, facts, Card.read(dataset, root))
