@@ -33,7 +33,7 @@ SCRIPTS = {name: name for name in STAGES} | {
 # from the ground up: a room imports from those before it alone
 ROOMS = (
     "errors", "params", "run", "store", "corpora", "speech", "text", "models", "inference", "evaluation", "training",
-    "peers", "study", "report", "sharing",
+    "peers", "study", "report", "sharing", "cli",
 )  # fmt: skip
 PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
