@@ -21,7 +21,7 @@ from erc_core.inference.batching import evaluation_batches
 from erc_core.inference.predict import Precision, mixed_precision, resolve_precision
 from erc_core.inference.processor import UtteranceFeatures, UtteranceProcessor, batch_of
 from erc_core.models.classifier import UtteranceClassifier
-from erc_core.models.save import CONFIG_FILE, SavedModel, load_model
+from erc_core.models.save import SavedModel, load_model
 from erc_core.params.backbones import TextEncoderParams
 from erc_core.params.data import AudioParams, MelParams
 from erc_core.params.section import Auto
@@ -30,6 +30,7 @@ from erc_core.run.hub import quiet_transformers
 from erc_core.speech.audio import Clip, without_audio
 from erc_core.store.checksums import FOLDER_FILE, file_checksum
 from erc_core.store.clips import ClipStatus
+from erc_core.store.model_folder import CONFIG_FILE
 from erc_core.text.encoder import FrozenTextEncoder, load_text_encoder, make_text_encoder, weights_checksum
 from erc_core.text.tokens import TOKENIZER_FILE, load_tokenizer
 

@@ -17,6 +17,7 @@ from erc_core.run.stage import run_dataset_stage
 from erc_core.sharing.card.card import CardSource, model_card
 from erc_core.store.checksums import verify_folder
 from erc_core.store.ingest import IngestRecord
+from erc_core.store.model_folder import CARD_FILE, CONFIG_FILE
 
 
 def main(params: Params, dataset: str) -> None:
@@ -26,7 +27,7 @@ def main(params: Params, dataset: str) -> None:
     verify_folder(trained)
     facts = RunFacts.read(dataset)
     source = CardSource(
-        description=json.loads((trained / "config.json").read_text(encoding="utf-8")),
+        description=json.loads((trained / CONFIG_FILE).read_text(encoding="utf-8")),
         facts=facts,
         metrics=Metrics.read(reports),
         per_class=read_per_class(reports),
@@ -41,9 +42,9 @@ def main(params: Params, dataset: str) -> None:
         raise damaged(reports / PER_CLASS_FILE, problem, STAGE)
     with atomic_folder(folder / "model") as partial:
         link_or_copy(trained, partial)
-        (partial / "README.md").write_text(model_card(source), encoding="utf-8", newline="\n")
+        (partial / CARD_FILE).write_text(model_card(source), encoding="utf-8", newline="\n")
     size = sum(path.stat().st_size for path in (folder / "model").rglob("*") if path.is_file())
-    print(f"pack {dataset}: {folder / 'model'}, {size / 1e6:,.1f} MB, can be handed on; its card is README.md")
+    print(f"pack {dataset}: {folder / 'model'}, {size / 1e6:,.1f} MB, can be handed on; its card is {CARD_FILE}")
 
 
 if __name__ == "__main__":

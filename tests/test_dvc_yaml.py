@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from closure import ROOT, arrows, closure, is_free
+from gto.constants import assert_name_is_valid
 from ruamel.yaml import YAML
 
 from erc_core.params.schema import Params
@@ -35,7 +36,8 @@ ROOMS = (
     "errors", "params", "run", "store", "corpora", "speech", "text", "models", "inference", "evaluation", "training",
     "peers", "study", "report", "sharing", "conversation", "predictor", "__init__", "answers", "cli", "__main__",
 )  # fmt: skip
-PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+DVC_YAML = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+PIPELINE = DVC_YAML["stages"]
 
 # What each stage may not import, as it does not use it: start-up is paid at every run
 HEAVY = {
@@ -81,6 +83,16 @@ def test_code_deps_are_what_the_stage_runs(name):
 def test_dvc_yaml_is_short_enough_to_be_read():
     assert sum(len(code_deps(name)) for name in STAGES) <= 66
     assert len((ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()) <= 320
+
+
+def test_the_model_of_every_known_dataset_is_an_artifact():
+    """By a name that GTO's tags can hold: `dvc artifacts get` of any other finds nothing."""
+    known = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["ingest"]
+    model = PIPELINE["pack"]["outs"][0].replace("${item.dataset}", "{}")
+    paths = {name: artifact["path"] for name, artifact in DVC_YAML["artifacts"].items()}
+    assert paths == {dataset.replace("_", "-"): model.format(dataset) for dataset in known}
+    for name in paths:
+        assert_name_is_valid(name)
 
 
 def test_no_arrow_between_rooms_runs_up():

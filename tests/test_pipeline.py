@@ -246,7 +246,7 @@ def test_the_documented_stages_run_and_no_other(current, row):
 
 def test_a_question_about_the_model_runs_no_feature_stage(clone):
     run = dvc(clone, "exp", "run", "-S", "jfm.n_blocks=1").stdout
-    assert stages_run(run) == ["train@demo", "evaluate@demo", "report"]
+    assert stages_run(run) == ["train@demo", "evaluate@demo", "pack@demo", "report"]
 
 
 def test_the_documented_table_of_experiments_fits_a_terminal(clone):

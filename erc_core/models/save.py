@@ -26,11 +26,7 @@ from erc_core.models.classifier import UtteranceClassifier, make_classifier
 from erc_core.models.config import ModelConfig
 from erc_core.run.atomic import atomic_folder, write_json
 from erc_core.store.checksums import seal_folder, verify_folder
-
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
-CARD_FILE = "README.md"
-BESIDE = (CARD_FILE, ".gitattributes", ".cache")  # the last two as the hub and `hf download --local-dir` add them
+from erc_core.store.model_folder import CONFIG_FILE, WEIGHTS_FILE, verify_model
 
 
 class SavedModel(NamedTuple):
@@ -116,7 +112,7 @@ def load_model(folder: Path) -> SavedModel:
     except (ErcError, AssertionError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise damaged(folder, f"not a model of this project, or damaged ({reason})") from None
-    verify_folder(folder, beside=BESIDE)
+    verify_model(folder)
     return SavedModel(model.eval(), description, folder)
 
 

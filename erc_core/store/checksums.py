@@ -51,7 +51,7 @@ def _of_json(content: Any) -> str:
 
 def seal_folder(folder: Path) -> None:
     """Write folder/checksums.json, about every other file under the folder."""
-    write_json(folder / FOLDER_FILE, seal({name: file_checksum(folder / name) for name in _files(folder)}))
+    write_json(folder / FOLDER_FILE, seal({name: file_checksum(folder / name) for name in files_under(folder)}))
 
 
 def verify_folder(folder: Path, *, beside: Collection[str] = ()) -> None:
@@ -67,7 +67,7 @@ def verify_folder(folder: Path, *, beside: Collection[str] = ()) -> None:
         expected = unseal(json.loads(record.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise damaged(record, "missing" if isinstance(error, FileNotFoundError) else f"damaged ({error})") from None
-    found = [name for name in _files(folder) if name in expected or name.split("/")[0] not in beside]
+    found = [name for name in files_under(folder) if name in expected or name.split("/")[0] not in beside]
     if changed := sorted(set(expected) ^ set(found)):
         raise damaged(folder / changed[0], "not among the checksums" if changed[0] in found else "missing")
     for name in found:
@@ -75,6 +75,7 @@ def verify_folder(folder: Path, *, beside: Collection[str] = ()) -> None:
             raise damaged(folder / name, f"damaged ({WRONG})")
 
 
-def _files(folder: Path) -> list[str]:
+def files_under(folder: Path) -> list[str]:
+    """Return the files under a folder but its checksums.json, as sorted posix paths from it."""
     paths = (path for path in folder.rglob("*") if path.is_file() and path != folder / FOLDER_FILE)
     return sorted(path.relative_to(folder).as_posix() for path in paths)
