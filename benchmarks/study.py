@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     scores[PEER].append(metrics["wf1"])
 
         def clear() -> None:
-            for folder in (".scratch", "data/study", "data/demo/model"):
+            for folder in (".scratch", "data/study", "data/demo/trained"):
                 shutil.rmtree(workspace.folder / folder, ignore_errors=True)
 
         contenders = [

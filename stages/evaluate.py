@@ -1,6 +1,6 @@
 """Score the trained model on the test split, with intervals; and gather what the report says about the run.
 
-Reads   data/<dataset>/: model/, utterances.parquet, clips.parquet, tokens.h5, text.h5, mel.h5, ingest.json;
+Reads   data/<dataset>/: trained/, utterances.parquet, clips.parquet, tokens.h5, text.h5, mel.h5, ingest.json;
         reports/<dataset>/training.json, history.csv
 Writes  reports/<dataset>/scores.json, metrics.json, per_class.csv, confusion.csv, predictions.csv, calibration.json;
         data/results/<dataset>.json
@@ -31,18 +31,20 @@ from erc_core.training.record import TrainingRecord, read_history
 def main(params: Params, dataset: str) -> None:
     """Predict the test split, write its scores, and gather the facts of the run."""
     folder, reports = data_folder(dataset), reports_folder(dataset)
+    training = TrainingRecord.read(reports)
+    read_history(reports, training)  # damage is told before the facts take its hash
     quiet_transformers()
     device = pick_device(params, (params.selected_backbone.bert, params.selected_backbone.vit))
-    saved = load_model(folder / "model")
+    saved = load_model(folder / "trained")
     labels = saved.model.config.labels
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
         features.require_params(speech_params(params) | text_params(params))
         encoder = {key: value for key, value in saved.description["text_encoder"].items() if key != "folder"}
         features.require_params(
-            saved.description["features"] | {"text_encoder": encoder}, str(folder / "model" / "config.json")
+            saved.description["features"] | {"text_encoder": encoder}, str(folder / "trained" / "config.json")
         )
         config = saved.model.config
-        features.require_widths(config.text_width, config.n_mels, str(folder / "model" / "config.json"))
+        features.require_widths(config.text_width, config.n_mels, str(folder / "trained" / "config.json"))
         predictions = predict(
             saved.model.to(device),
             features,
@@ -66,8 +68,6 @@ def main(params: Params, dataset: str) -> None:
         params.evaluate,
     )
     calibration.write(reports)
-    training = TrainingRecord.read(reports)
-    read_history(reports)  # damage is told before the facts take its hash
     write_scores(metrics, training.val_wf1, reports)
     run = training.model_dump(mode="json")
     gather_facts(dataset, saved.description, run, utterances, read_clips(folder), ingest, unit).write()

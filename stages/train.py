@@ -1,7 +1,7 @@
 """Train the model on the cached features; the epoch and the temperature are chosen on the validation split.
 
 Reads   data/<dataset>/: utterances.parquet, ingest.json, text.h5, mel.h5, tokenizer/, text_encoder/
-Writes  data/<dataset>/model/, reports/<dataset>/history.csv (after every epoch), reports/<dataset>/training.json
+Writes  data/<dataset>/trained/, reports/<dataset>/history.csv (after every epoch), reports/<dataset>/training.json
 Params  backbone, backbones.<backbone>, model, jfm, icl, train, audio, mel, text
 
 Several processes train together under `accelerate launch -m stages.train <dataset>`; the main one writes and prints.
@@ -21,13 +21,14 @@ from erc_core.run.device import describe_device, pick_device
 from erc_core.run.hub import quiet_transformers
 from erc_core.run.paths import data_folder, raw_folder, reports_folder
 from erc_core.run.stage import run_dataset_stage
+from erc_core.store.checksums import file_checksum
 from erc_core.store.ingest import IngestRecord
 from erc_core.store.utterances import labels_of, read_utterances
 from erc_core.training.build import make_task
 from erc_core.training.checkpoint import Checkpoint, run_key
 from erc_core.training.loop import count_parameters, train_model
 from erc_core.training.processes import join_processes
-from erc_core.training.record import TrainingRecord, write_history
+from erc_core.training.record import HISTORY_FILE, TrainingRecord, write_history
 from erc_core.training.settings import training_settings
 
 SECTIONS = ("model", "jfm", "icl", "train", "audio", "mel", "text")
@@ -100,7 +101,7 @@ def main(params: Params, dataset: str) -> None:
         "calibration": calibration.model_dump(mode="json"),
         "versions": {name: version(name) for name in ("torch", "transformers", "timm")},
     }
-    save_model(folder / "model", task.model, description, extras)
+    save_model(folder / "trained", task.model, description, extras)
     TrainingRecord(
         seed=settings.seed,
         best_epoch=trained.best.epoch,
@@ -115,6 +116,7 @@ def main(params: Params, dataset: str) -> None:
         precision=settings.precision,
         device=machine,
         python=platform.python_version(),
+        history=file_checksum(reports / HISTORY_FILE),
     ).write(reports)
     checkpoint.remove()
     print(

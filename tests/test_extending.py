@@ -93,7 +93,7 @@ def test_a_fusion(tmp_path, make_params):
     for name in ("tokenizer", "text_encoder"):
         (folder / "data/made_up" / name).mkdir()
     run(folder, "stages.train", "made_up")
-    config = json.loads((folder / "data/made_up/model/config.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / "data/made_up/trained/config.json").read_text(encoding="utf-8"))
     assert config["model"]["model"]["fusion"] == "gated"
 
 

@@ -43,6 +43,9 @@ ARTEFACTS = [
     "data/demo/tokenizer/tokenizer.json",
     "data/demo/text.h5",
     "data/demo/text_encoder/model.safetensors",
+    "data/demo/trained/model.safetensors",
+    "data/demo/model/README.md",
+    "data/demo/model/checksums.json",
     "data/demo/model/model.safetensors",
     "data/demo/model/config.json",
     "data/demo/model/tokenizer/tokenizer.json",
@@ -248,8 +251,12 @@ def test_the_documented_table_of_experiments_fits_a_terminal(clone):
     documented = re.search(
         r"^dvc (exp show --only-changed --drop '(.*)')  +#", (ROOT / "README.md").read_text(), re.MULTILINE
     )
+    kept = (clone / "params.yaml").read_bytes()
+    dvc(clone, "exp", "run", "-S", "study.run=[]")
+    (clone / "params.yaml").write_bytes(kept)
     shown = dvc(clone, "exp", "show", "--only-changed", "--drop", documented[2]).stdout
     assert "val_wf1" in shown
+    assert "study.run" not in shown  # the list of all variants is 90 characters
     assert max(map(len, shown.splitlines())) <= 160
 
 

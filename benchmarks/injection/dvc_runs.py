@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from benchmarks.injection.zygote import ROOT
 LONGEST_LIFE = 14.0  # seconds that a run lives, at most: longer than any stage, so that there is progress
 MADE = ("data", "reports", ".scratch", "dvc.lock")
 COMMAND = re.compile(r"`((?:dvc|python|rm) [^`]+)`")
-DAMAGED = ("mel.h5", "text.h5", "audio.h5", "utterances.parquet", "model/model.safetensors")
+DAMAGED = ("mel.h5", "text.h5", "audio.h5", "utterances.parquet", "trained/model.safetensors")
+
+AT_WORK, MOST_WAITS = "is at this work", 100
 
 
 class DvcProject:
@@ -66,6 +69,11 @@ class DvcProject:
     def finish(self, name: str) -> Case:
         """Run to the end, and compare with the project that was built in one piece."""
         code, said = self._end(self._dvc("repro"))
+        waited = 0
+        while AT_WORK in said and waited < MOST_WAITS:  # the stage of a DVC that was killed: the message says to wait
+            time.sleep(1)
+            waited += 1
+            code, said = self._end(self._dvc("repro"))
         if code:
             return Case(name, "refused", f"`dvc repro` ends with exit code {code}", {"errors": said[-2000:]})
         different = differences(self.folder, self.like.built, self.compared)

@@ -1,22 +1,19 @@
 """The program `erc`: one file for each of its commands."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from erc_core.cli import predict
+from erc_core.run.program import run_program
 
 COMMANDS = (predict,)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="erc")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments name; those of the process where they are None."""
+    parser = argparse.ArgumentParser(prog="erc", description="Emotion recognition in conversation.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(commands)
     options = parser.parse_args(arguments)
-    return options.run(options)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    run_program(lambda: options.run(options))

@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> None:
     """Predict, write the results, and say where they are."""
     begin = time.perf_counter()
     inputs = read_inputs(options.inputs, options.transcript, options.speakers)
@@ -70,7 +70,6 @@ def run(options: argparse.Namespace) -> int:
     if predictor.is_synthetic:
         print("the model was trained on synthetic speech: its answers say nothing about people")
     print(f"results: {out}: {', '.join(path.name for path in written)}")
-    return 0
 
 
 def _answers(predictor: "Predictor", inputs: Inputs, out: Path, min_confidence: float | None) -> pl.DataFrame:

@@ -149,7 +149,8 @@ def _table(path: Path, recording: Path | None, turns: Sequence[Path], notes: lis
         columns["audio"] = "audio"
     conversation = Conversation(table, Path() if recording else path.parent, columns=columns, first_row=HEADER_ROW + 1)
     if turns:
-        times = pl.DataFrame({"start": conversation.start, "end": conversation.end, "speaker": conversation.speaker})
+        columns_of = {"start": conversation.start, "end": conversation.end, "speaker": conversation.speaker}
+        times = pl.DataFrame(columns_of, schema_overrides={"speaker": pl.String()}, nan_to_null=True)
         speakers = _with_speakers(times, turns, path)["speaker"]
         table = table.with_columns(speakers.alias(columns.get("speaker", "speaker")))
         columns.setdefault("speaker", "speaker")

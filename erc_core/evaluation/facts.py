@@ -47,7 +47,7 @@ def gather_facts(
     with RaggedReader(folder / "tokens.h5") as tokens:
         truncated = tokens.number("truncated")
     files = {"utterances.parquet": folder / "utterances.parquet"}
-    files |= {"model.safetensors": folder / "model" / "model.safetensors"}
+    files |= {"model.safetensors": folder / "trained" / "model.safetensors"}
     files |= {name: reports / name for name in RESULT_FILES}
     return RunFacts(
         dataset=dataset,

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple, Self
 import polars as pl
 from pydantic import Field, FiniteFloat, model_validator
 
+from erc_core.errors import damaged
 from erc_core.evaluation.units import Unit
 from erc_core.run.atomic import write_json
 from erc_core.run.paths import results_file
+from erc_core.run.provenance import sha256
 from erc_core.store.records import Record
 from erc_core.store.tables import read_csv, write_csv
 from erc_core.store.utterances import SPLITS
@@ -129,6 +131,17 @@ class RunFacts(Record):
         if missing := [split for split in SPLITS if split not in self.splits]:
             raise ValueError(f"has no split {missing[0]!r}")
         return self
+
+    def require_files(self, folder: Path) -> None:
+        """Compare the files of a folder with those of the run, as far as it has files of their names.
+
+        Raises:
+            ErcError: One is not that of the run.
+        """
+        for name, checksum in self.files.items():
+            if (folder / name).is_file() and sha256(folder / name) != checksum:
+                problem = f"is not the file that {results_file(self.dataset)} was made with"
+                raise damaged(folder / name, problem, STAGE)
 
     def write(self, root: Path = Path()) -> None:
         """Write the file of the dataset under a project's folder."""

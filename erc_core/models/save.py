@@ -6,6 +6,9 @@ config.json         `model`: its shape and labels; `features`: how to make what 
 tokenizer/          the text encoder's tokenizer
 text_encoder/       the frozen encoder, where it has no name to be fetched by
 checksums.json      of every other file; load_model compares them
+
+Beside them a folder that was handed on has a README.md, its model card, and one that came from the Hugging Face hub what the hub
+adds. These are read by people and by the hub alone, and may be edited.
 """
 
 import json
@@ -26,6 +29,8 @@ from erc_core.store.checksums import seal_folder, verify_folder
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
+CARD_FILE = "README.md"
+BESIDE = (CARD_FILE, ".gitattributes", ".cache")  # the last two as the hub and `hf download --local-dir` add them
 
 
 class SavedModel(NamedTuple):
@@ -111,7 +116,7 @@ def load_model(folder: Path) -> SavedModel:
     except (ErcError, AssertionError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise damaged(folder, f"not a model of this project, or damaged ({reason})") from None
-    verify_folder(folder)
+    verify_folder(folder, beside=BESIDE)
     return SavedModel(model.eval(), description, folder)
 
 

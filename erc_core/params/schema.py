@@ -12,7 +12,7 @@ from erc_core.params.data import AudioParams, DemoParams, IngestParams, MelParam
 from erc_core.params.model import ICLParams, JFMParams, ModelParams
 from erc_core.params.section import FILE_NAME, Name, Names, Section
 from erc_core.params.study import StudyParams
-from erc_core.params.training import EvaluateParams, ParallelParams, ReportParams, TrainParams
+from erc_core.params.training import EvaluateParams, PackParams, ParallelParams, ReportParams, TrainParams
 
 RESERVED_NAMES = ("raw", "cards", "results", "study", "figures", "tables")  # folders beside those of the datasets
 SCHEDULER = re.compile(r"(tcp|tls|ucx|ws|wss)://\S+:\d+/?")
@@ -36,6 +36,7 @@ class Params(Section):
     train: TrainParams
     study: StudyParams
     evaluate: EvaluateParams
+    pack: PackParams
     report: ReportParams
     parallel: ParallelParams
     backbones: dict[Name, BackboneParams] = Field(max_length=200)

@@ -1,4 +1,4 @@
-"""Sections about runs: train, evaluate, report, parallel."""
+"""Sections about runs: train, evaluate, pack, report, parallel."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -47,6 +47,12 @@ class EvaluateParams(Section):
     confidence: float = Field(gt=0.5, lt=1)
     seed: int = Field(ge=0, lt=2**32)
     batch_size: Count
+
+
+class PackParams(Section):
+    """What a model says when it is handed on."""
+
+    license: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)] | None
 
 
 class ReportParams(Section):

@@ -15,7 +15,7 @@ LOCKS = Path(".scratch/locks")
 
 @contextmanager
 def only_one(work: str) -> Iterator[None]:
-    """Hold a lock on work in this folder, such as `stages.train demo`, during the block.
+    """Hold a lock on work in this folder, named by its command such as `python -m stages.train demo`, during the block.
 
     The system lets go of it when the process ends, however it ends. Its forks do not have it.
 
@@ -30,9 +30,7 @@ def only_one(work: str) -> Iterator[None]:
             file.seek(0)
             process = file.read(20).decode(errors="replace").strip()
             known = f" (process {process})" if process.isdecimal() else ""
-            raise ErcError(
-                f"another process{known} is at this work, `python -m {work}`: wait until it ends, or end it"
-            ) from None
+            raise ErcError(f"another process{known} is at this work, `{work}`: wait until it ends, or end it") from None
         except OSError:
             pass  # a file system without locks
         with suppress(OSError):  # only for the message

@@ -1,12 +1,8 @@
 """What every stage does around its work: command line, parameters, one clear message for what a user can mend."""
 
 import argparse
-import atexit
-import gc
 import inspect
 import os
-import signal
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,7 +11,7 @@ from erc_core.errors import ErcError, ParamsError
 from erc_core.params.load import load_params
 from erc_core.params.schema import Params
 from erc_core.run.alone import only_one
-from erc_core.run.full_disk import DiskFullError, full_folder, says_full_disk
+from erc_core.run.program import run_program
 
 KEYS = {"dataset": "datasets", "variant": "study.variants"}  # of params.yaml, for the arguments of a stage
 
@@ -85,41 +81,14 @@ def _name(work: Callable[..., None], *arguments: str) -> str:
 
 
 def _run(work: Callable[[], None], *, name: str, distributed: bool = False) -> None:
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # until here stages/__init__.py had another one
-    gc.freeze()  # what was imported lives to the end: looking through it again costs a second or two, and a fork its memory
-    try:
+    def alone() -> None:
         if not distributed:
             _require_one_process()
         # of processes that train together the first one stands for all
-        with nullcontext() if distributed and os.environ.get("RANK", "0") != "0" else only_one(name):
+        with nullcontext() if distributed and os.environ.get("RANK", "0") != "0" else only_one(f"python -m {name}"):
             work()
-        _flush_output()
-        # all is written; what is being unloaded would print its whole stack
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    except ErcError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print(
-            "interrupted: nothing unfinished was kept under a final name; run the same command again", file=sys.stderr
-        )
-        sys.exit(130)
-    except Exception as error:
-        if not says_full_disk(error):
-            raise
-        print(DiskFullError(full_folder(error)), file=sys.stderr)
-        sys.exit(DiskFullError.exit_code)
 
-
-def _flush_output() -> None:
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        # or Python tries again at its end, and says so in its own words
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        error.filename = "standard output"
-        raise
+    run_program(alone)
 
 
 def _require_one_process() -> None:

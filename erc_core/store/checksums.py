@@ -6,7 +6,7 @@ alone, so the same content gives the same bytes.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,10 @@ def seal_folder(folder: Path) -> None:
     write_json(folder / FOLDER_FILE, seal({name: file_checksum(folder / name) for name in _files(folder)}))
 
 
-def verify_folder(folder: Path) -> None:
+def verify_folder(folder: Path, *, beside: Collection[str] = ()) -> None:
     """Compare what is under a folder with its checksums.json.
+
+    `beside` are files and folders at its top that may be there as well, whatever they hold.
 
     Raises:
         ErcError: A file is damaged, missing, or one too many.
@@ -65,7 +67,7 @@ def verify_folder(folder: Path) -> None:
         expected = unseal(json.loads(record.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise damaged(record, "missing" if isinstance(error, FileNotFoundError) else f"damaged ({error})") from None
-    found = _files(folder)
+    found = [name for name in _files(folder) if name in expected or name.split("/")[0] not in beside]
     if changed := sorted(set(expected) ^ set(found)):
         raise damaged(folder / changed[0], "not among the checksums" if changed[0] in found else "missing")
     for name in found:

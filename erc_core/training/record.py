@@ -7,7 +7,9 @@ from typing import Literal, Self, get_type_hints
 
 import polars as pl
 
+from erc_core.errors import damaged
 from erc_core.run.atomic import atomic_file
+from erc_core.store.checksums import WRONG, file_checksum
 from erc_core.store.records import Record
 from erc_core.store.tables import read_csv
 
@@ -23,7 +25,7 @@ class TrainingRecord(Record):
 
     Scores are fractions, of the chosen epoch (from 1) on the validation split; seconds are wall time, without that between an
     interruption and its end; trained_parameters are those not frozen; precision is float32 or bfloat16; device and python are
-    words.
+    words; history is the checksum of history.csv.
     """
 
     seed: int
@@ -39,6 +41,7 @@ class TrainingRecord(Record):
     precision: str
     device: str
     python: str
+    history: str
 
     def write(self, folder: Path) -> None:
         """Write folder/training.json."""
@@ -79,10 +82,17 @@ def write_history(folder: Path, history: Sequence[Epoch]) -> None:
         pl.DataFrame(history, schema=HISTORY_SCHEMA).write_csv(partial)
 
 
-def read_history(folder: Path) -> pl.DataFrame:
+def read_history(folder: Path, record: TrainingRecord) -> pl.DataFrame:
     """Read folder/history.csv, in the columns of Epoch; a training that diverged left cells without a value.
 
     Raises:
-        ErcError: It is missing or damaged, or has no row.
+        ErcError: It is missing or damaged, has no row, or is not the file that the record was written beside.
     """
-    return read_csv(folder / HISTORY_FILE, HISTORY_SCHEMA, HISTORY_SCHEMA.keys() - {"epoch"}, "train")
+    path = folder / HISTORY_FILE
+    # what is no history is told by its place, as in a record, and what is one by the checksum
+    history = read_csv(path, HISTORY_SCHEMA, HISTORY_SCHEMA.keys() - {"epoch"}, "train")
+    if record.best_epoch not in history["epoch"]:
+        raise damaged(path, f"lacks epoch {record.best_epoch}, the chosen one", "train")
+    if file_checksum(path) != record.history:
+        raise damaged(path, f"damaged ({WRONG})", "train")
+    return history

@@ -39,8 +39,8 @@ def test_facts_count_the_corpus_and_have_the_checksums_of_the_files(tmp_path, mo
         for name in "abcde":
             writer.append(name, np.array([1], dtype=np.int32))
     ingest = IngestRecord(ingest={"format": "table"}, synthetic=True, clips="raw", facts={"rows": 5}, issues=[])
-    (folder / "model").mkdir()
-    (folder / "model/model.safetensors").write_bytes(b"weights")
+    (folder / "trained").mkdir()
+    (folder / "trained/model.safetensors").write_bytes(b"weights")
     reports.mkdir(parents=True)
     for name in (
         "metrics.json",

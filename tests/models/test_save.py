@@ -382,3 +382,39 @@ def test_a_model_without_a_temperature_loads_and_says_what_to_do_when_it_is_aske
     assert message.startswith(f"{saved / 'config.json'}: calibration.temperature is {found}; ")
     assert message.endswith("run `dvc repro`, which trains the model again")
     assert "\n" not in message
+
+
+# ---- folders that were handed on ----
+
+
+def test_a_card_and_what_the_hub_adds_may_lie_beside_and_be_edited(saved: Path):
+    (saved / "README.md").write_text("# A model\n", encoding="utf-8")
+    (saved / ".gitattributes").write_text("*.safetensors filter=lfs\n", encoding="utf-8")
+    inner = saved / ".cache" / "huggingface" / "download"
+    inner.mkdir(parents=True)
+    (inner / "config.json.metadata").touch()
+    load_model(saved)
+    (saved / "README.md").write_text("# Another text\n", encoding="utf-8")
+    load_model(saved)
+
+
+@pytest.mark.parametrize("name", ["model.py", "pytorch_model.bin", ".git/config", "tokenizer/README.md", "readme.md"])
+def test_nothing_else_may_lie_beside(saved: Path, name: str):
+    (saved / name).parent.mkdir(exist_ok=True)
+    (saved / name).touch()
+    with pytest.raises(ErcError, match=rf"{name}: not among the checksums"):
+        load_model(saved)
+
+
+def test_a_snapshot_of_the_hub_whose_files_are_links_is_read(saved: Path, batch: Batch, tmp_path: Path):
+    """As ~/.cache/huggingface/hub/models--USER--NAME has them: snapshots/COMMIT/FILE -> ../../blobs/HASH."""
+    expected = load_model(saved).model(batch).logits_BC
+    repository = tmp_path / "models--anna--emotions"
+    snapshot, blobs = repository / "snapshots" / "abc", repository / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    (saved / "README.md").touch()
+    for file in saved.iterdir():
+        file.rename(blobs / f"hash-of-{file.name}")
+        (snapshot / file.name).symlink_to(Path("../../blobs") / f"hash-of-{file.name}")
+    assert torch.equal(load_model(snapshot).model(batch).logits_BC, expected)

@@ -100,7 +100,7 @@ def test_every_key_is_explained():
 def test_sections_stand_in_the_order_of_the_schema_under_a_heading():
     names = [path[0] for path, *_ in key_lines() if len(path) == 1]
     assert names == list(Params.model_fields)
-    for name in ("demo", "ingest", "audio", "mel", "text", "model", "train", "evaluate", "report", "parallel"):
+    for name in ("demo", "ingest", "audio", "mel", "text", "model", "train", "evaluate", "pack", "report", "parallel"):
         heading = TEXT[: TEXT.index(f"\n{name}:")].splitlines()[-1]
         assert re.match(rf"# ---- {name}\b", heading), heading
 

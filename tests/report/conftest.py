@@ -9,6 +9,7 @@ import pytest
 from made_up_study import by_dialogue, study_params, write_study
 
 from erc_core.evaluation.calibration import evaluate_calibration
+from erc_core.evaluation.facts import RESULT_FILES
 from erc_core.evaluation.records import RunFacts
 from erc_core.evaluation.temperature import Calibration
 from erc_core.evaluation.write import evaluate_predictions
@@ -20,8 +21,10 @@ from erc_core.report.page import figures
 from erc_core.report.page.calibration import COVERAGE, RELIABILITY
 from erc_core.report.page.document import Column, Drawn, Picture, Section, Table
 from erc_core.report.study.tables import StudySource, StudyTable, make_tables
+from erc_core.run.provenance import sha256
+from erc_core.store.checksums import file_checksum
 from erc_core.study.results import read_results
-from erc_core.training.record import TrainingRecord
+from erc_core.training.record import Epoch, TrainingRecord, write_history
 
 LABELS = ["neutral", "joy", "anger", "fear"]
 
@@ -158,13 +161,14 @@ def write_inputs(params: Params) -> Callable[..., None]:
         epochs = [1, 2, 3]
         columns = ["lr", "train_loss", "train_erc", "train_icl", "val_loss", "val_acc", "val_wf1"]
         curve = {"epoch": epochs} | {name: [0.3, 0.4, 0.35] for name in columns} | (history or {})
-        pl.DataFrame(curve).write_csv(folder / "history.csv")
+        write_history(folder, [Epoch(*row) for row in pl.DataFrame(curve).rows()])
         test = dict(Counter(table["emotion"]))
         train = {label: 40 // (i + 1) for i, label in enumerate(labels)}
         split = {"dialogues": n_dialogues, "speakers": 3, "hours": 0.0512}
         TrainingRecord(
             seed=7, best_epoch=2, epochs=3, stopped_by="epochs", val_acc=0.5, val_wf1=0.4, parameters=412345, trained_parameters=400000,
             seconds=24.1, seconds_per_epoch=8.0, precision="float32", device="CPU: AMD EPYC", python="3.11.7",
+            history=file_checksum(folder / "history.csv"),
         ).write_json(folder / "training.json")  # fmt: skip
         made_up_card(root, dataset, card).write(root)
         content = {
@@ -191,7 +195,7 @@ def write_inputs(params: Params) -> Callable[..., None]:
             "versions": {"torch": "2.11.0"},
             "commit": None,
             "params": {"jfm": {"n_blocks": 2, "tied": True}, "icl": {"weight": 0.1}, "train": {"lr": "auto"}},
-            "files": {f"data/{dataset}/mel.h5": "0123456789abcdef" * 4},
+            "files": {"model.safetensors": "0123456789abcdef" * 4} | {name: sha256(folder / name) for name in RESULT_FILES},
         } | results  # fmt: skip
         RunFacts.model_validate(content).write(root)
 

@@ -23,7 +23,7 @@ def holder(tmp_path, monkeypatch):
     """Return a process that is at the work `stages.train demo`."""
     monkeypatch.chdir(tmp_path)
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, "stages.train demo"],
+        [sys.executable, "-c", HOLD, "python -m stages.train demo"],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
     )
@@ -34,12 +34,12 @@ def holder(tmp_path, monkeypatch):
 
 
 def test_the_same_work_is_refused_and_other_work_is_not(holder):
-    with pytest.raises(ErcError) as caught, only_one("stages.train demo"):
+    with pytest.raises(ErcError) as caught, only_one("python -m stages.train demo"):
         pytest.fail("was begun")
     assert str(caught.value) == (
         f"another process (process {holder.pid}) is at this work, `python -m stages.train demo`: wait until it ends, or end it"
     )
-    for other in ("stages.train meld", "stages.mel demo", "stages.train"):
+    for other in ("python -m stages.train meld", "python -m stages.mel demo", "python -m stages.train"):
         with only_one(other):
             pass
 
@@ -48,7 +48,7 @@ def test_a_kill_lets_go_of_it(holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     for _ in range(2):
-        with only_one("stages.train demo"):
+        with only_one("python -m stages.train demo"):
             assert LOCKS.is_dir()
 
 

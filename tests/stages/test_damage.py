@@ -1,5 +1,6 @@
 """What a stage reads, damaged or of another kind though its checksum is right: one line, which says how to mend it."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from erc_core.inference.feature_set import FeatureSet
 from erc_core.models.save import check_extras
 from erc_core.params.schema import dump, speech_params, text_params
 from erc_core.report.card.source import load_source
-from erc_core.store.checksums import seal_folder
+from erc_core.store.checksums import file_checksum, seal_folder
 from erc_core.store.clips import write_clips
 from erc_core.store.ingest import IngestRecord
 from erc_core.store.ragged import RaggedReader
 from erc_core.store.ragged_writer import RaggedWriter, params_attribute
 from erc_core.store.utterances import read_utterances
-from stages import embed, mel, study, train
+from erc_core.training.record import Epoch, TrainingRecord, write_history
+from stages import embed, evaluate, mel, study, train
 
 MEND = r"run `python -m erc_core\.run\.mend .*`, then `dvc repro`$"
 
@@ -192,3 +194,18 @@ def test_a_damaged_tokenizer_is_told_before_it_is_sealed_into_a_model(tmp_path, 
 def test_an_absent_folder_is_told(tmp_path):
     with pytest.raises(ErcError, match=r"text_encoder: not found; run `dvc repro`$"):
         check_extras([tmp_path / "text_encoder"])
+
+
+def test_a_history_that_train_did_not_write_is_not_sealed_by_the_evaluation(tmp_path, monkeypatch, make_params):
+    monkeypatch.chdir(tmp_path)
+    reports = Path("reports/made_up")
+    epoch = Epoch(1, 0.1, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5)
+    write_history(reports, [epoch])
+    TrainingRecord(
+        seed=0, best_epoch=1, epochs=1, stopped_by="epochs", val_acc=0.5, val_wf1=0.5, parameters=1, trained_parameters=1,
+        seconds=1.0, seconds_per_epoch=1.0, precision="float32", device="CPU", python="3.11",
+        history=file_checksum(reports / "history.csv"),
+    ).write(reports)  # fmt: skip
+    write_history(reports, [replace(epoch, val_wf1=0.99)])
+    with pytest.raises(ErcError, match=rf"history.csv: damaged \(its checksum .*; the stage train makes it; {MEND}"):
+        evaluate.main(make_params(), "made_up")

@@ -60,3 +60,27 @@ def test_what_happened_to_a_sealed_folder_is_told(tmp_path, damage, told):
     path, problem = told.split(": ")
     assert str(caught.value).startswith(f"{folder / path}: {problem}")
     assert f"; run `python -m erc_core.run.mend {folder / path}`, then `dvc repro`" in str(caught.value)
+
+
+def test_what_may_lie_beside_is_named_and_nothing_else_is_let_in(tmp_path):
+    folder = sealed_folder(tmp_path / "x")
+    (folder / ".cache" / "deep").mkdir(parents=True)
+    (folder / ".cache" / "deep" / "any").touch()
+    (folder / "README.md").write_text("anything")
+    with pytest.raises(ErcError, match=r"\.cache/deep/any: not among the checksums"):
+        verify_folder(folder)
+    beside = ("README.md", ".cache")
+    verify_folder(folder, beside=beside)
+    (folder / "inner" / "README.md").touch()
+    with pytest.raises(ErcError, match=r"inner/README\.md: not among the checksums"):
+        verify_folder(folder, beside=beside)
+
+
+def test_a_sealed_file_is_compared_though_its_name_may_lie_beside(tmp_path):
+    folder = sealed_folder(tmp_path / "x")
+    flip(folder, "weights")
+    with pytest.raises(ErcError, match="weights: damaged"):
+        verify_folder(folder, beside=("weights",))
+    (folder / "weights").unlink()
+    with pytest.raises(ErcError, match="weights: missing"):
+        verify_folder(folder, beside=("weights",))

@@ -1,4 +1,5 @@
 import pytest
+from closure import ROOT
 
 from erc_core.errors import ParamsError
 from erc_core.params.peers import MultiEmoParams
@@ -83,3 +84,14 @@ def test_multiemo_reads_its_authors_values_for_iemocap(make_params):
     assert (iemocap.layers, iemocap.batch_dialogues) == (6, 64)
     assert (iemocap.temperature, iemocap.alpha, iemocap.gamma) == (0.8, 1.1, 2.4)
     assert (iemocap.swfc_weight, iemocap.soft_hgr_weight, iemocap.ce_weight) == (0.4, 0.4, 0.2)
+
+
+def test_the_readme_counts_what_the_study_trains(make_params):
+    study = make_params().study
+    planned = [(point, seeds_of(study, variant)) for variant in study.run for point in points_of(study, variant)]
+    again = sum(point.is_base for point, _ in planned)
+    trainings = sum(len(seeds) for point, seeds in planned if not point.is_base)
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert again == 2
+    assert f"{len(planned)} configurations, of which two are the full model again, and {trainings} trainings" in readme
+    assert f"whose {trainings} trainings" in readme

@@ -330,7 +330,7 @@ def project(tmp_path, monkeypatch):
 def test_a_launched_stage_writes_what_a_plain_one_writes(project, tmp_path):
     plain = tmp_path / "plain"
     train.main(load_params(), "demo")
-    for made in ("data/demo/model", "reports/demo"):
+    for made in ("data/demo/trained", "reports/demo"):
         shutil.move(project / made, plain / made)
     launcher = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", f"--main_process_port={free_port()}"]
     ran = subprocess.run(
@@ -357,7 +357,7 @@ def test_a_launched_stage_writes_what_a_plain_one_writes(project, tmp_path):
     ):
         assert ours == pytest.approx(theirs, rel=1e-4)
     ours, theirs = (
-        json.loads((root / "data/demo/model/config.json").read_text())["calibration"] for root in (plain, project)
+        json.loads((root / "data/demo/trained/config.json").read_text())["calibration"] for root in (plain, project)
     )
     assert (ours.pop("split"), ours["n"]) == (theirs.pop("split"), 15)
     assert ours == pytest.approx(theirs, rel=1e-3)
@@ -366,7 +366,7 @@ def test_a_launched_stage_writes_what_a_plain_one_writes(project, tmp_path):
     assert ours["nll_before"] == pytest.approx(
         val_loss, rel=1e-4
     )  # of the weights that are kept, not of the last epoch's
-    weights, others = (load_file(root / "data/demo/model/model.safetensors") for root in (plain, project))
+    weights, others = (load_file(root / "data/demo/trained/model.safetensors") for root in (plain, project))
     for name in weights:
         if not name.endswith(NO_GRADIENT):
             torch.testing.assert_close(others[name], weights[name], rtol=0, atol=2e-4)

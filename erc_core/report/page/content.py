@@ -20,8 +20,7 @@ from erc_core.evaluation.records import (
 from erc_core.evaluation.units import Units, units_of
 from erc_core.report.card.record import Card
 from erc_core.run.paths import reports_folder, results_file
-from erc_core.run.provenance import sha256
-from erc_core.training.record import HISTORY_FILE, TrainingRecord, read_history
+from erc_core.training.record import TrainingRecord, read_history
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,8 @@ def load_content(dataset: str, root: Path = Path()) -> DatasetContent:
     folder, facts_file = root / reports_folder(dataset), root / results_file(dataset)
     facts, metrics, training = RunFacts.read(dataset, root), Metrics.read(folder), TrainingRecord.read(folder)
     labels = facts.labels
-    per_class, predictions, history = read_per_class(folder), read_predictions(folder, labels), read_history(folder)
+    per_class, predictions = read_per_class(folder), read_predictions(folder, labels)
+    history = read_history(folder, training)
     if per_class["emotion"].to_list() != labels:
         raise damaged(folder / PER_CLASS_FILE, f"has not the labels of {facts_file}, in its order", STAGE)
     unknown = sorted({*predictions["emotion"], *predictions["predicted"]} - set(labels))
@@ -79,11 +79,7 @@ def load_content(dataset: str, root: Path = Path()) -> DatasetContent:
     supports = Counter(predictions["emotion"])
     if per_class["support"].to_list() != [supports[label] for label in labels]:
         raise damaged(folder / PER_CLASS_FILE, "has not the supports that predictions.csv has", STAGE)
-    for name, checksum in facts.files.items():
-        if (folder / name).is_file() and sha256(folder / name) != checksum:
-            raise damaged(folder / name, f"is not the file that {facts_file} was made with", STAGE)
-    if training.best_epoch not in history["epoch"]:
-        raise damaged(folder / HISTORY_FILE, f"lacks epoch {training.best_epoch}, the chosen one", "train")
+    facts.require_files(folder)
     return DatasetContent(
         dataset, metrics, per_class, predictions, calibration, training, history, facts, Card.read(dataset, root)
     )

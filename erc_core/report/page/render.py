@@ -38,7 +38,7 @@ def render_html(document: Document) -> str:
 
 def render_markdown(document: Document) -> str:
     """Return the report as Markdown with GitHub's tables; figures are linked as PNG."""
-    environment = _environment(_escape_markdown)
+    environment = _environment(escape_markdown)
     environment.filters |= {"code": _markdown_code, "link": Markup}
     text = environment.get_template("report.md.j2").render(document=document)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
@@ -107,7 +107,8 @@ def _environment(escape: Callable[[str], str], **options: Any) -> Environment:
     return environment
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """Return a text on one line, with everything that means something to (GitHub's) Markdown escaped."""
     return _AUTOLINK.sub(r"\\\g<0>", _MARKDOWN.sub(r"\\\g<0>", clean(text)))
 
 

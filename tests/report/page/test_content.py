@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -94,6 +95,30 @@ def test_files_that_do_not_fit_each_other_are_refused(project, name, old, new, m
     with pytest.raises(ErcError) as raised:
         load_content("demo", project)
     assert message in str(raised.value)
+
+
+MADE_WITH = "is not the file that {root}/data/results/demo.json was made with"
+OWN = "damaged (its checksum is not that of its content)"
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "problem"),
+    [
+        ("metrics.json", r'(?<="wf1": 0\.)\d', MADE_WITH),
+        ("per_class.csv", r"(?<=\njoy,0\.)\d", MADE_WITH),
+        ("predictions.csv", r"\d(?=\n$)", MADE_WITH),
+        ("history.csv", r"\d(?=\n$)", OWN),
+        ("training.json", r'(?<="val_wf1": 0\.)\d', OWN),
+    ],
+)
+def test_a_digit_that_was_changed_is_told_by_a_checksum(project, name, number, problem):
+    path = project / "reports/demo" / name
+    changed, n = re.subn(number, lambda digit: str((int(digit[0]) + 1) % 10), path.read_text(encoding="utf-8"))
+    assert n == 1
+    path.write_text(changed, encoding="utf-8")
+    with pytest.raises(ErcError) as raised:
+        load_content("demo", project)
+    assert str(raised.value).startswith(f"{path}: {problem.format(root=project)}; the stage ")
 
 
 def test_a_diverged_history_still_loads(tmp_path, write_inputs):
