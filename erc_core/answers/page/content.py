@@ -1,8 +1,7 @@
-"""What the page shows of an answered conversation, ready for its templates."""
+"""Makes of an answered conversation what the page shows."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +11,7 @@ from erc_core.answers.answered import Answered, Utterance, percent
 from erc_core.answers.page import words
 from erc_core.answers.page.curve import LEAST, area_paths, smoothed, width_of
 from erc_core.answers.page.palette import colours_of, ink_on
+from erc_core.answers.page.parts import Bar, Content, Emotion, Lane, Mark, Row, Timeline
 from erc_core.answers.page.sound import Sounds
 from erc_core.report.page.clean import shorten
 
@@ -25,102 +25,6 @@ NAME_LENGTH = 60  # characters of a speaker's or an emotion's name
 NOBODY = "speaker unknown"
 NO_ANSWER = "no answer"
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)  # s between ticks
-
-
-@dataclass(frozen=True)
-class Emotion:
-    """An emotion in the legend."""
-
-    place: int  # of its class e<place>
-    name: str
-    colour: str
-    ink: str  # of text on the colour
-    count: int
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One probability of an utterance."""
-
-    place: int | None  # None: several emotions together
-    name: str
-    percent: str
-    width: float  # %
-
-
-@dataclass(frozen=True)
-class Row:
-    """An utterance in the transcript."""
-
-    number: int
-    clock: str | None
-    stretch: str | None  # start and end, s, for the player
-    source: int | None
-    speaker: str | None
-    speaker_place: int
-    place: int | None  # of the emotion; None: no answer
-    emotion: str
-    text: str | None
-    bars: list[Bar]
-    is_unsure: bool
-    tags: list[str]
-    note: str
-
-
-@dataclass(frozen=True)
-class Mark:
-    """An utterance in a lane."""
-
-    number: int
-    left: float  # %
-    width: float  # %
-    place: int | None
-    name: str
-    is_unsure: bool
-    says: str  # when the pointer rests on it
-
-
-@dataclass(frozen=True)
-class Lane:
-    """A speaker over time."""
-
-    name: str
-    marks: list[Mark]
-    areas: list[tuple[int, str]]  # place of the emotion, path in a box of 1000 by 100
-    summary: str
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """All lanes over one time line."""
-
-    seconds: float
-    ticks: list[tuple[float, str]]  # place in %, time
-    lanes: list[Lane]
-    smoothing: str  # how far the curves are smoothed, in words; "" where there are none
-
-
-@dataclass(frozen=True)
-class Content:
-    """The page."""
-
-    title: str
-    model_name: str
-    model: str  # the rest of a sentence that begins with its name
-    fingerprint: str
-    is_synthetic: bool
-    facts: str
-    emotions: list[Emotion]  # those that were answered, the most frequent first
-    speakers: list[str]
-    n_unsure: int
-    unsure_means: str
-    n_unanswered: int
-    rows: list[Row]
-    timeline: Timeline | None
-    recording: str | None  # URL of the one recording, if it is played
-    urls: list[str]  # of the clips; empty where there is one recording
-    is_playable: bool
-    sound_note: str  # why there is nothing to hear, in words
 
 
 def content_of(answered: Answered, sounds: Sounds) -> Content:

@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from erc_core.answers.answered import Answered
-from erc_core.answers.page.content import Content, content_of
+from erc_core.answers.page.content import content_of
+from erc_core.answers.page.parts import Content
 from erc_core.answers.page.sound import Sounds
 from erc_core.run.atomic import atomic_file
 

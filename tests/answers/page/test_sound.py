@@ -55,3 +55,14 @@ def test_embedded_sound_is_the_recording_s_at_the_same_time(rate, tmp_path):
         part = samples[int((second + 0.3) * sample_rate) : int((second + 0.8) * sample_rate)]
         loudest = np.abs(np.fft.rfft(part)).argmax() / 0.5
         assert math.isclose(loudest, 200 + 20 * second, abs_tol=4)
+
+
+def test_of_a_damaged_recording_the_rest_is_embedded(tmp_path):
+    path = write_sound(tmp_path / "rec.mp3", 20)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 500] = b"\x00" * 500
+    path.write_bytes(content)
+    url = Sounds(answered(1, recording=path), tmp_path, embed=True).sources[0].url
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(url.split(",")[1])))
+    assert 18 < len(samples) / rate < 20.2

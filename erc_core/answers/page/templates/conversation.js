@@ -213,7 +213,7 @@
     const draw = () => {
       const room = (seconds * 64) / track.clientWidth;
       const step = STEPS.find((candidate) => candidate >= room) ?? 86400;
-      const count = Math.min(2000, Math.floor(seconds / step));
+      const count = Math.min(2000, Math.floor((seconds * (1 - 44 / track.clientWidth)) / step)); // the last has room for its time
       find(".ticks").replaceChildren(
         ...Array.from({ length: count + 1 }, (_, place) => {
           const tick = document.createElement("span");
