@@ -49,8 +49,8 @@ def require_onnx() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ErcError(
-            f"erc export needs {', '.join(missing)}: run `pip install 'erc-core[onnx]'` "
-            "(in a checkout: `pip install -e '.[onnx]'`)"
+            f'erc export needs {", ".join(missing)}: run `pip install "erc-core[onnx]"` '
+            '(in a checkout: `pip install -e ".[onnx]"`)'
         )
 
 

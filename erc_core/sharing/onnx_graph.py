@@ -32,8 +32,8 @@ class ExportedModel(nn.Module):
     """Softmax of a model's logits over its temperature, with the frozen text encoder before it.
 
     The encoder computes in the precision that the pipeline has for it on a CPU, double for one made from a configuration. Its
-    output is rounded to half precision, as the model was trained on. Both are needed: a number that is rounded to its other
-    neighbour, in a text encoder of width 64, moves a probability by up to 1e-4.
+    output and the mel are rounded to half precision, as the model was trained on. All of this is needed: a number that is
+    rounded to its other neighbour, in a text encoder of width 64, moves a probability by up to 1e-4.
     """
 
     def __init__(self, model: UtteranceClassifier, encoder: PreTrainedModel, temperature: float) -> None:
@@ -86,8 +86,7 @@ class ExportedModel(nn.Module):
         output = self.encoder(
             input_ids=torch.where(mask_BT, ids_BT, self.pad_id), attention_mask=mask_BT.to(torch.int64)
         )
-        text_BTE: Tensor = output.last_hidden_state
-        return text_BTE.to(torch.float16).to(torch.float32)
+        return _rounded(output.last_hidden_state)
 
     def example(self) -> Example:
         """Return inputs to follow the tensors with."""
@@ -104,6 +103,11 @@ class ExportedModel(nn.Module):
             inputs["frames"] = torch.tensor([frames, 1, 0])
             sizes |= {"mel": {0: "B", 1: "F"}, "frames": {0: "B"}}
         return Example(inputs, sizes)
+
+
+def _rounded(features: Tensor) -> Tensor:
+    """Return features as the pipeline keeps them, in half precision; the model reads them in single."""
+    return features.to(torch.float16).to(torch.float32)
 
 
 def _replace(module: nn.Module, old: type[nn.Module], new: type[nn.Module]) -> None:
@@ -153,6 +157,7 @@ class ExportedPatches(nn.Module):
 
     def forward(self, mel_BFM: Tensor, frames_B: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B, 1 + P, D) and its mask (B, 1 + P), as MelPatchEmbedding does."""
+        mel_BFM = _rounded(mel_BFM)
         real_BF = torch.arange(mel_BFM.shape[1]) < frames_B[:, None]
         standard_BFM = torch.where(real_BF[:, :, None], mel_BFM * self.scale + self.shift, 0.0)
         padded_BFM = F.pad(standard_BFM, (0, self.rows * self.patch - mel_BFM.shape[2], 0, self.patch))
