@@ -1,6 +1,7 @@
 """`erc export`: a trained model as an ONNX file, for programs that have no torch."""
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,12 @@ def run(options: argparse.Namespace) -> int:
     predictor = Predictor.from_pretrained(
         options.model, revision=options.revision, text_encoder=options.text_encoder, device="cpu"
     )
-    facts = {name: str(value).lower() if value in (True, False) else value for name, value in predictor.facts.items()}
-    difference = export_onnx(target, predictor.model, predictor.processor, predictor.temperature, facts)
+    facts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in predictor.facts.items()}
+    exported = export_onnx(target, predictor.model, predictor.processor, predictor.temperature, facts)
     print(
         f"export {options.model}: {UTTERANCES} made-up utterances through ONNX Runtime: largest difference to torch "
-        f"{difference:.1e} (at most {LARGEST_DIFFERENCE:.0e} is allowed)"
+        f"{exported.difference:.1e} (at most {LARGEST_DIFFERENCE:.0e} is allowed)"
     )
-    data = target.with_name(f"{target.name}.data")
-    size = target.stat().st_size
-    print(f"export {options.model}: wrote {target}, {size / 2**20:,.1f} MiB")
+    written = (f"{path}, {path.stat().st_size / 2**20:,.1f} MiB" for path in exported.files)
+    print(f"export {options.model}: wrote {' and '.join(written)}")
     return 0

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -37,7 +37,15 @@ if TYPE_CHECKING:
 FORMAT_VERSION = "1"
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 INPUTS, OUTPUT = ("token_ids", "tokens", "mel", "frames"), "probabilities"
+DATA = ".data"
 MOST_IN_ONE_FILE = 3 * 2**29  # bytes of weights; protobuf ends at 2 GiB, and the rest of the file is to fit, too
+
+
+class Exported(NamedTuple):
+    """What was written, and how well it agrees with torch."""
+
+    files: list[Path]  # the model, and its weights where they lie apart
+    difference: float  # the largest of a probability that the check saw
 
 
 def require_onnx() -> None:
@@ -60,8 +68,8 @@ def export_onnx(
     processor: UtteranceProcessor,
     temperature: float,
     facts: Mapping[str, str],
-) -> float:
-    """Write a model as an ONNX file; return the largest difference of a probability to torch that its check saw.
+) -> Exported:
+    """Write a model as an ONNX file, after it was checked.
 
     Weights above 1.5 GiB lie in a file beside it, target's name with `.data` behind.
 
@@ -81,15 +89,16 @@ def export_onnx(
     program.model.metadata_props.clear()
     program.model.metadata_props.update(metadata_of(model, processor, temperature, facts))
     size = sum(weight.nbytes for value in program.model.graph.initializers.values() if (weight := value.const_value))
+    is_apart = size > MOST_IN_ONE_FILE
     with _appearing(target) as partial:
-        program.save(partial, external_data=size > MOST_IN_ONE_FILE)
+        program.save(partial, external_data=is_apart)
         difference = largest_difference(partial, model, processor, temperature)
         if not difference <= LARGEST_DIFFERENCE:
             raise ErcError(
                 f"{target}: not written: of {UTTERANCES} made-up utterances, ONNX Runtime's probabilities are up to "
                 f"{difference:.1e} off those of torch, and {LARGEST_DIFFERENCE:.0e} is allowed; use the model by erc_core.Predictor"
             )
-    return difference
+    return Exported([target, target.with_name(target.name + DATA)] if is_apart else [target], difference)
 
 
 def metadata_of(
@@ -123,7 +132,9 @@ def _export(model: ExportedModel) -> "ONNXProgram":
     inputs, sizes = model.example()
     everything: dict[str, Any] = dict.fromkeys(INPUTS)
     fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one operation that stands for a whole layer, and ONNX has none such
+    torch.backends.mha.set_fastpath_enabled(
+        False
+    )  # one operation that stands for a whole layer, and ONNX has none such
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(

@@ -21,6 +21,7 @@ from erc_core.models.batch import Batch
 from erc_core.models.classifier import UtteranceClassifier
 from erc_core.models.patches import MelPatchEmbedding
 
+
 class Example(NamedTuple):
     """What an export needs to know of the inputs."""
 
@@ -94,7 +95,10 @@ class ExportedModel(nn.Module):
         inputs: dict[str, Tensor] = {}
         sizes: dict[str, dict[int, str]] = {}
         if self.model.text:
-            inputs |= {"token_ids": torch.full((batch, tokens), self.pad_id + 1), "tokens": torch.tensor([tokens, 2, 1])}
+            inputs |= {
+                "token_ids": torch.full((batch, tokens), self.pad_id + 1),
+                "tokens": torch.tensor([tokens, 2, 1]),
+            }
             sizes |= {"token_ids": {0: "B", 1: "T"}, "tokens": {0: "B"}}
         if self.model.speech:
             # an export takes a size of one for one that never changes: two columns at least
@@ -126,6 +130,9 @@ class DoubleGelu(nn.Module):
     by Gauss-Legendre quadrature; with 32 points, what is left is below 1e-14 up to |x| = 6, where erf is 1.
     """
 
+    place: Tensor
+    weight: Tensor
+
     def __init__(self, points: int = 32) -> None:
         super().__init__()
         place, weight = np.polynomial.legendre.leggauss(points)  # for -1 to 1
@@ -141,6 +148,11 @@ class DoubleGelu(nn.Module):
 
 class ExportedPatches(nn.Module):
     """MelPatchEmbedding in evaluation mode, for any number of frames, also none."""
+
+    scale: Tensor
+    shift: Tensor
+    cls: Tensor
+    position: Tensor
 
     def __init__(self, patches: MelPatchEmbedding) -> None:
         """Take over its weights."""
