@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = "1"
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
-INPUTS, OUTPUT = ("token_ids", "tokens", "mel", "frames"), "probabilities"
+OUTPUT = "probabilities"
 DATA = ".data"
 MOST_IN_ONE_FILE = 3 * 2**29  # bytes of weights; protobuf ends at 2 GiB, and the rest of the file is to fit, too
 
@@ -130,7 +130,6 @@ def metadata_of(
 
 def _export(model: ExportedModel) -> "ONNXProgram":
     inputs, sizes = model.example()
-    everything: dict[str, Any] = dict.fromkeys(INPUTS)
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(
         False
@@ -139,8 +138,8 @@ def _export(model: ExportedModel) -> "ONNXProgram":
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
                 model,
-                kwargs=everything | inputs,
-                dynamic_shapes=everything | sizes,
+                kwargs=inputs,
+                dynamic_shapes=sizes,
                 input_names=list(inputs),
                 output_names=[OUTPUT],
                 dynamo=True,
