@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Sequence
 
-from erc_core.cli import predict
+from erc_core.cli import export, predict
 from erc_core.run.program import run_program
 
-COMMANDS = (predict,)
+COMMANDS = (predict, export)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
