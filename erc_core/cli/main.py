@@ -3,10 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from erc_core.cli import predict, push
-from erc_core.run.program import run_program
-
-COMMANDS = (predict, push)
+from erc_core.cli import export, predict, push
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -92,7 +92,7 @@ class JointBlock(nn.Module):
             next_m_BPD = v.finish(f_m_BPD[:, read_m], attend(v, f_m.q_BHSE[:, :, read_m], [f_m], bias_m))
             next_t_BTD = l.finish(f_t_BTD[:, read_t], attend(l, f_t.q_BHSE[:, :, read_t], [f_t], bias_t))
             return next_m_BPD, next_t_BTD
-        batch = len(f_m_BPD)
+        batch = f_m_BPD.shape[0]  # len() is a number of Python, which an export would freeze
         v_prime = VitParts(self.V_text_to_mel) if self.V_text_to_mel else v
         l_prime = BertParts(self.L_text_to_mel) if self.L_text_to_mel else l
         f_m_prime = f_m if v_prime is v else v_prime.project(f_m_BPD)
