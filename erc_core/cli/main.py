@@ -4,6 +4,9 @@ import argparse
 from collections.abc import Sequence
 
 from erc_core.cli import export, predict, push
+from erc_core.run.program import run_program
+
+COMMANDS = (predict, export, push)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
