@@ -97,7 +97,7 @@ def test_files_that_do_not_fit_each_other_are_refused(project, name, old, new, m
     assert message in str(raised.value)
 
 
-MADE_WITH = "is not the file that {root}/data/results/demo.json was made with"
+MADE_WITH = "is not the file that data/results/demo.json was made with"
 OWN = "damaged (its checksum is not that of its content)"
 
 
