@@ -35,7 +35,8 @@ class DvcProject:
         for name in ("dvc.yaml", ".dvcignore"):
             shutil.copy(ROOT / name, folder / name)
         shutil.copy(like.built / "params.yaml", folder / "params.yaml")
-        (folder / "reports").mkdir()
+        for name in ("reports", "models"):
+            (folder / name).mkdir()
         self._dvc("config", "--local", "core.no_scm", "true").wait()
         # the report prints seconds
         self.compared = [run for run in like.runs if run.stage != "report"]
