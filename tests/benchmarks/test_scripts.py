@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up_model import save_made_up_model
 
 from benchmarks import __main__ as run_all
-from benchmarks import embed_text, extract_features, growth, read_features, resampling, study, train_model
+from benchmarks import embed_text, extract_features, growth, predict, read_features, resampling, study, train_model
 from benchmarks.extract_features import TOLERANCES
 from benchmarks.harness import RESULTS
 from benchmarks.workspace import Used, Workspace
@@ -160,6 +161,16 @@ def test_a_benchmark_that_fails_is_told(monkeypatch, capfd):
     assert run_all.main(["harness"]) == 0
     with pytest.raises(SystemExit):
         run_all.main(["harnes"])
+
+
+def test_prediction(tmp_path, monkeypatch):
+    small = {"MODEL": save_made_up_model(tmp_path / "model"), "HOUR": 90.0, "MANY": 40, "FEW": 4, "ONE_BY_ONE": 3}
+    for name, value in small.items():
+        monkeypatch.setattr(predict, name, value)
+    assert not predict.main(["--rounds=1", "--kills=1", f"--results={tmp_path}"])
+    content = result(tmp_path, "predict")
+    assert content["settings"]["figures"]["killed and continued to the same bytes"] == "1 of 1"
+    assert len(content["goals"]) == 5
 
 
 NO_TIMINGS = {"tuning", "faults"}  # tries of settings, and counts of faults
