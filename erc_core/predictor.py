@@ -78,16 +78,19 @@ class Predictor:
         """
         quiet_transformers()
         folder = _folder(model, revision)
-        saved = load_model(folder)
-        needs = _needs(folder, saved)
-        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        chosen = _device(device)
+        with _told_of_a_copy(folder):
+            saved = load_model(folder)
+            needs = _needs(folder, saved)
+            temperature = saved.temperature
+            processor = _processor(folder, needs, text_encoder, chosen)
         return cls(
             name=str(model),
             fingerprint=file_checksum(folder / FOLDER_FILE),
             model=saved.model.to(chosen),
             description=saved.description,
-            temperature=saved.temperature,
-            processor=_processor(folder, needs, text_encoder, chosen),
+            temperature=temperature,
+            processor=processor,
             precision=resolve_precision(needs.params.train.precision, chosen),
             sources=tuple(
                 part.source for part in (needs.text_encoder, needs.params.backbone.bert, needs.params.backbone.vit)
@@ -295,6 +298,30 @@ def _folder(model: str | Path, revision: str | None) -> Path:
             f"{name}: no such folder, not in the hub's cache, and the hub did not give it ({type(error).__name__}: {reason}); "
             f"where there is a network, run `hf download {name} --local-dir {name.split('/')[-1]}` and name that folder"
         ) from None
+
+
+def _device(name: str | torch.device | None) -> torch.device:
+    """Return a device that there is; by itself the GPU, or else the CPU."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either where it was built without the device
+        reason = str(error).splitlines()[0]
+        raise ErcError(f"device {str(name)!r}: not to be had ({reason}); leave it out, or say cpu") from None
+    return device
+
+
+@contextmanager
+def _told_of_a_copy(folder: Path) -> Iterator[None]:
+    """Turn the remedy of a damaged output of the pipeline into that of a folder that came from elsewhere, if it did."""
+    try:
+        yield
+    except ErcError as error:
+        is_ours = Path("dvc.yaml").is_file() and folder.resolve().is_relative_to(Path.cwd())
+        problem, remedy, _ = str(error).partition("; run `python -m erc_core.run.mend")
+        if is_ours or not remedy:
+            raise
+        raise ErcError(f"{problem}; get the model's folder again from where it came") from None
 
 
 def _needs(folder: Path, saved: SavedModel) -> _Needs:

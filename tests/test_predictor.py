@@ -254,6 +254,25 @@ def test_a_folder_that_does_not_say_what_it_reads_is_one_line(tmp_path, changes)
     assert "config.json" in str(raised.value)
 
 
+def test_a_damaged_folder_has_the_remedy_that_helps_there(tmp_path, monkeypatch):
+    folder = save_made_up_model(tmp_path / "data" / "made_up" / "model")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-7])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ErcError, match=r"; get the model's folder again from where it came$"):
+        Predictor.from_pretrained(folder)
+    (tmp_path / "dvc.yaml").touch()
+    with pytest.raises(ErcError, match=r"; run `python -m erc_core.run.mend .*`, then `dvc repro`$"):
+        Predictor.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("device", ["nope", "cuda:99", "xpu"])
+def test_a_device_that_is_not_there_is_told_in_one_line(folder, device):
+    with pytest.raises(ErcError, match=f"device '{device}': not to be had") as raised:
+        Predictor.from_pretrained(folder, device=device)
+    assert "\n" not in str(raised.value)
+
+
 def test_the_fingerprint_is_of_the_content(tmp_path, folder, predictor):
     again = Predictor.from_pretrained(save_made_up_model(tmp_path / "again"))
     assert again.fingerprint == predictor.fingerprint
