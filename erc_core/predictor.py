@@ -171,7 +171,9 @@ class Predictor:
         if min_confidence is not None:
             answers = answers.with_columns((pl.col("confidence") < min_confidence).alias("uncertain"))
         table = conversation.table
-        taken = {name: f"{name}{GIVEN}" for name in table.columns if name in answers.columns}
+        # `uncertain` too where none was asked for: flags that came in are of other answers
+        ours = {*answers.columns, "uncertain"}
+        taken = {name: f"{name}{GIVEN}" for name in table.columns if name in ours}
         while clash := next((old for old, new in taken.items() if new in table.columns), None):
             taken[clash] += GIVEN
         return table.rename(taken).hstack(answers)

@@ -19,4 +19,5 @@ def write_tables(answered: Answered, csv: Path, parquet: Path) -> None:
     write_parquet(table, parquet)
     # a cell of a CSV file holds no list
     nested = [name for name, kind in table.schema.items() if kind.is_nested() or kind in (pl.Object, pl.Binary)]
-    write_csv(table.drop(nested), csv)
+    lengths = pl.selectors.duration().dt.to_string()
+    write_csv(table.drop(nested).with_columns(lengths), csv)

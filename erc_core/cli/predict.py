@@ -56,20 +56,26 @@ def run(options: argparse.Namespace) -> None:
     for note in inputs.notes:
         print(note)
     out = options.out or Path(f"{inputs.title}.emotions")
-    if out.exists() and not out.is_dir():
-        raise ErcError(f"--out {out}: is a file; name a folder")
+    _make_folder(out)
     from erc_core.predictor import Predictor  # brings torch: mistakes in the files were told before
 
     predictor = Predictor.from_pretrained(
         options.model, revision=options.revision, text_encoder=options.text_encoder, device=options.device
     )
-    with only_one(f"erc predict --out {out.absolute()}"):
+    with only_one("erc predict", out / ".unfinished"):
         table = _answers(predictor, inputs, out, options.min_confidence)
         written = _write(predictor, inputs, table, out, options)
     _say(predictor, inputs, table, time.perf_counter() - begin)
     if predictor.is_synthetic:
         print("the model was trained on synthetic speech: its answers say nothing about people")
     print(f"results: {out}: {', '.join(path.name for path in written)}")
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        (out / ".unfinished").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ErcError(f"--out {out}: cannot be written to ({error.strerror}); name another folder") from None
 
 
 def _answers(predictor: "Predictor", inputs: Inputs, out: Path, min_confidence: float | None) -> pl.DataFrame:
@@ -118,8 +124,10 @@ def _say(predictor: "Predictor", inputs: Inputs, table: pl.DataFrame, seconds: f
     speakers = len(set(filter(None, inputs.conversation.speaker)))
     print(
         f"predict {inputs.title}: {len(table):,} utterances, {speakers or 'unknown'} speakers, {seconds:.1f} s; "
-        + ", ".join(f"{emotion} {count:,}" for emotion, count in emotions.most_common())
-        + (f"; {without:,} without an answer" if without else "")
+        + ", ".join(
+            [f"{emotion} {count:,}" for emotion, count in emotions.most_common()]
+            + [f"{without:,} without an answer"] * bool(without)
+        )
     )
     statuses = {status: count for status, count in Counter(table["status"].to_list()).most_common() if status != "ok"}
     if statuses:
@@ -133,7 +141,10 @@ def _say(predictor: "Predictor", inputs: Inputs, table: pl.DataFrame, seconds: f
 
 
 def _share(word: str) -> float:
-    value = float(word)
+    try:
+        value = float(word)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{word}: allowed is 0 to 1")
     return value

@@ -142,19 +142,25 @@ def _table(path: Path, recording: Path | None, turns: Sequence[Path], notes: lis
         table = table.with_columns(seconds)
         notes.append(f"{path}: start and end are milliseconds, as Whisper writes them")
     emotion = columns.pop("emotion", None)
+    if emotion and table[emotion].dtype.is_nested():
+        emotion = None
     if recording and "audio" in columns:
         raise ErcError(f"{path}: has a column {columns['audio']!r} of its own; leave out {recording}, or the column")
     if recording:
         table = table.with_columns(audio=pl.lit(str(recording)))
         columns["audio"] = "audio"
-    conversation = Conversation(table, Path() if recording else path.parent, columns=columns, first_row=HEADER_ROW + 1)
+    conversation = Conversation(
+        table, Path() if recording else path.parent, columns=columns, first_row=HEADER_ROW + 1, source=f"{path}: "
+    )
     if turns:
         columns_of = {"start": conversation.start, "end": conversation.end, "speaker": conversation.speaker}
         times = pl.DataFrame(columns_of, schema_overrides={"speaker": pl.String()}, nan_to_null=True)
         speakers = _with_speakers(times, turns, path)["speaker"]
         table = table.with_columns(speakers.alias(columns.get("speaker", "speaker")))
         columns.setdefault("speaker", "speaker")
-        conversation = Conversation(table, conversation.beside, columns=columns, first_row=HEADER_ROW + 1)
+        conversation = Conversation(
+            table, conversation.beside, columns=columns, first_row=HEADER_ROW + 1, source=f"{path}: "
+        )
     named = {path for path in conversation.audio if isinstance(path, Path)}
     only = next(iter(named)) if len(named) == 1 and conversation.is_timed.any() else None
     return Inputs(conversation, (recording or path).stem, recording or only, notes, emotion)

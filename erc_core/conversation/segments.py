@@ -52,6 +52,7 @@ class Conversation:
     sounds: Mapping[int, Sound] | None = None  # samples that came in place of files, by row
     columns: Mapping[str, str] | None = None  # COLUMNS -> the table's, of those that it has; None: by their own names
     first_row: int = 0  # number of the first row, in messages
+    source: str = ""  # what messages begin with, such as the name of a file
 
     @classmethod
     def of(cls, utterances: Any) -> "Conversation":
@@ -131,7 +132,7 @@ class Conversation:
     @cached_property
     def dialogue(self) -> list[str] | None:
         """Which dialogue each utterance is of; None where the table does not say."""
-        if "dialogue_id" not in self.table.columns:
+        if "dialogue_id" not in self.table.columns or self.table["dialogue_id"].dtype.is_nested():
             return None
         return self.table["dialogue_id"].cast(pl.String).fill_null("").to_list()
 
@@ -151,12 +152,20 @@ class Conversation:
         if theirs not in self.table.columns:
             return pl.Series(name, [None] * self.table.height, COLUMNS[name])
         column = self.table[theirs]
+        is_number = COLUMNS[name] == pl.Float64()
+        if column.dtype.is_nested() or (
+            is_number and not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Null))
+        ):
+            wanted = "numbers of seconds" if is_number else "texts"
+            raise ErcError(f"{self.source}column {theirs}: its type is {column.dtype}; {wanted} are read there")
         try:
             return column.cast(COLUMNS[name])
         except pl.exceptions.PolarsError:
             row, value = next((row, value) for row, value in enumerate(column) if not _fits(value, COLUMNS[name]))
             kind = "a number of seconds" if COLUMNS[name] == pl.Float64() else "a text"
-            raise ErcError(f"row {row + self.first_row}, column {theirs}: {value!r} is not {kind}") from None
+            raise ErcError(
+                f"{self.source}row {row + self.first_row}, column {theirs}: {value!r} is not {kind}"
+            ) from None
 
     @cached_property
     def overlapping(self) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from erc_core.speech.decoding.files import open_stream
 from erc_core.speech.decoding.sound import Sound
 from erc_core.store.clips import ClipStatus
 
+LONGEST = 1e9  # s, 30 years: later is no time in a recording
 SLACK = 0.5  # s; a transcript may end so much after its recording, as tools round
 
 
@@ -94,6 +95,7 @@ class SpeechReader:
     def _stretch(self, path: Path, row: int) -> tuple[Clip, Status]:
         start, end = float(self.conversation.start[row]), float(self.conversation.end[row])
         start, end = (start if math.isfinite(start) else 0.0), (end if math.isfinite(end) else math.inf)
+        start, end = max(-LONGEST, min(start, LONGEST)), end if math.isinf(end) else max(-LONGEST, min(end, LONGEST))
         if end < start:
             return _refused(SegmentStatus.BACKWARDS, f"ends at {end:g} s, before it begins at {start:g} s")
         if end <= 0 and start < 0:

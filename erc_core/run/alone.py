@@ -11,19 +11,22 @@ from erc_core.errors import ErcError
 
 # not where ERC_SCRATCH points: queued experiments share that, but each writes to a folder of its own
 LOCKS = Path(".scratch/locks")
+LONGEST_NAME = 200  # of a file
 
 
 @contextmanager
-def only_one(work: str) -> Iterator[None]:
+def only_one(work: str, folder: Path = LOCKS) -> Iterator[None]:
     """Hold a lock on work in this folder, named by its command such as `python -m stages.train demo`, during the block.
+
+    The lock is a file in the folder, which is made.
 
     The system lets go of it when the process ends, however it ends. Its forks do not have it.
 
     Raises:
         ErcError: Another process holds it.
     """
-    LOCKS.mkdir(parents=True, exist_ok=True)
-    with (LOCKS / re.sub(r"[^\w.-]", "_", work)).open("ab+", buffering=0) as file:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / re.sub(r"[^\w.-]", "_", work)[:LONGEST_NAME]).open("ab+", buffering=0) as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):

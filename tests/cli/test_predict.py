@@ -21,6 +21,7 @@ from erc_core.cli import predict
 from erc_core.cli.unfinished import Unfinished
 from erc_core.conversation.inputs import read_inputs
 from erc_core.errors import ErcError
+from erc_core.run.alone import only_one
 
 EXAMPLES = ROOT / "docs" / "examples" / "conversation"
 
@@ -136,11 +137,51 @@ def test_a_table_keeps_its_own_columns(model, talk):
     assert "=1+1" in Path("t.emotions/conversation.html").read_text()
 
 
+def test_our_own_table_is_read_again(model, talk, capsys):
+    run(model, talk, "--min-confidence", 0.5, "--out", "one")
+    for suffix in ("csv", "parquet"):
+        run(model, f"one/predictions.{suffix}", "--out", "two")
+        table = pl.read_parquet("two/predictions.parquet")
+        assert {"emotion_given", "uncertain_given", "status_given"} <= set(table.columns)
+        assert "uncertain" not in table.columns
+    assert table["emotion"].to_list() == table["emotion_given"].to_list()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_model_is_loaded(model, talk, monkeypatch):
+    monkeypatch.setattr(front_door.Predictor, "from_pretrained", lambda *_, **__: pytest.fail("loaded"))
+    for out in ("talk.srt/below", "/proc/none", "x" * 300):
+        with pytest.raises(ErcError, match=r"--out .*: cannot be written to \(.*\); name another folder"):
+            run(model, talk, "--out", out)
+
+
+def test_two_runs_into_one_folder_are_refused_by_whatever_name(model, talk):
+    command = [sys.executable, "-m", "erc_core", "predict", str(model), str(talk), "--out", "./x/../out"]
+    Path("x").mkdir()
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with only_one("erc predict", Path("out/.unfinished")):
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "is at this work, `erc predict`: wait until it ends" in ran.stderr
+
+
+def test_columns_of_types_that_no_text_has(model, talk):
+    frame = pl.DataFrame({"text": ["a"], "emotion": [["joy"]], "dialogue_id": [["d"]]})
+    frame = frame.with_columns(took=pl.Series([1000], dtype=pl.Duration("ms")))
+    frame.write_parquet("t.parquet")
+    run(model, "t.parquet")
+    assert pl.read_parquet("t.emotions/predictions.parquet")["emotion_given"].to_list() == [["joy"]]
+    pl.DataFrame({"text": ["a"], "start": pl.Series([1000], dtype=pl.Duration("ms"))}).write_parquet("u.parquet")
+    with pytest.raises(
+        ErcError, match=r"u.parquet: column start: its type is Duration.*; numbers of seconds are read there"
+    ):
+        run(model, "u.parquet")
+
+
 def test_mistakes_are_told_before_the_model_is_loaded(model, talk, monkeypatch):
     monkeypatch.setattr(front_door.Predictor, "from_pretrained", lambda *_, **__: pytest.fail("loaded"))
     with pytest.raises(ErcError, match=r"absent.wav: no such file"):
         run(model, "absent.wav")
-    with pytest.raises(ErcError, match=r"talk.srt: is a file; name a folder"):
+    with pytest.raises(ErcError, match=r"--out talk.srt: cannot be written to"):
         run(model, talk, "--out", "talk.srt")
     with pytest.raises(SystemExit):
         run(model, talk, "--min-confidence", 1.5)

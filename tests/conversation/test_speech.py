@@ -89,6 +89,9 @@ def test_a_compressed_recording_is_cut_where_the_whole_file_would_be(tmp_path):
     [
         (5, 4, "backwards", "ends at 4 s, before it begins at 5 s"),
         (-3, -1, "outside", "before the beginning"),
+        (1e305, 1e306, "outside", "the recording is 30.00 s long"),
+        (-1e306, 1, "cut_off", "before the recording"),
+        (0, 1e300, "too_long", "longer than audio.max_seconds"),
         (40, 41, "outside", "begins at 40 s; the recording is 30.00 s long"),
         (1e300, math.inf, "outside", "the recording is 30.00 s long"),
         (28, 35, "cut_off", "ends at 35 s; the recording is 30.00 s long"),
