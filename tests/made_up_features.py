@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from erc_core.params.schema import Params, feature_widths, speech_params, text_params
+from erc_core.store.ingest import IngestRecord
 from erc_core.store.ragged_writer import RaggedWriter, params_attribute
 from erc_core.store.utterances import check_utterances, write_utterances
 
@@ -38,6 +39,7 @@ def write_features(
     ]
     utterances = check_utterances(pl.DataFrame(rows), "made up")
     write_utterances(utterances, folder)
+    IngestRecord(ingest={"format": "table"}, clips="raw", synthetic=True, facts={}, issues=[]).write(folder)
     text_made, speech_made = (params_attribute(of(params)) if params else {} for of in (text_params, speech_params))
     text_width, n_mels = feature_widths(params) if params else (TEXT_WIDTH, N_MELS)
     text_width = text_width or TEXT_WIDTH

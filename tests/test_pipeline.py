@@ -175,6 +175,39 @@ def test_a_second_run_does_nothing(clone):
     assert stages_run(dvc(clone, "repro").stdout) == []
 
 
+def test_a_conversation_gets_the_numbers_of_the_pipeline(clone):
+    """Raw wavs and texts of the test split through the front door, against predictions.csv."""
+    predictor = Predictor.from_pretrained(clone / "data/demo/model", device="cpu")
+    utterances = pl.read_parquet(clone / "data/demo/utterances.parquet").filter(pl.col("split") == "test")
+    raw = f"{clone / 'data/raw/demo'}/"
+    table = utterances.select("utterance_id", "text", "speaker", "emotion", audio=raw + pl.col("audio_path"))
+    answered = predictor(table)
+    scored = pl.read_csv(clone / "reports/demo/predictions.csv")
+    joined = answered.join(scored, on="utterance_id", suffix="_scored", maintain_order="left", validate="1:1")
+    assert len(joined) == len(table)
+    assert joined["emotion"].to_list() == joined["predicted"].to_list()
+    for label in predictor.labels:
+        assert joined[f"p_{label}"].to_numpy() == pytest.approx(joined[f"p_{label}_scored"].to_numpy(), abs=1e-5)
+
+
+def test_the_command_makes_a_page_of_the_example(clone, tmp_path):
+    example = ROOT / "docs/examples/conversation"
+    words = [
+        "predict",
+        clone / "data/demo/model",
+        example / "conversation.flac",
+        "--transcript",
+        example / "conversation.vtt",
+    ]
+    ran = subprocess.run(
+        [sys.executable, "-m", "erc_core", *words, "--out", tmp_path / "out"],
+        cwd=clone, env=os.environ | {"PYTHONPATH": str(clone)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "predict conversation: 20 utterances, 2 speakers" in ran.stdout
+    assert (tmp_path / "out/conversation.html").stat().st_size > 10_000
+
+
 def test_the_same_features_are_made_byte_for_byte(clone):
     """After removing every feature file, DVC finds that the new ones are the old ones: training is not run again."""
     for name in ("audio.h5", "mel.h5", "tokens.h5", "text.h5", "clips.parquet"):
@@ -338,36 +371,3 @@ def test_without_git(tmp_path):
     dvc(tmp_path, "config", "--local", "core.no_scm", "true")
     dvc(tmp_path, "repro")
     assert (tmp_path / "reports/index.html").is_file()
-
-
-def test_a_conversation_gets_the_numbers_of_the_pipeline(clone):
-    """Raw wavs and texts of the test split through the front door, against predictions.csv."""
-    predictor = Predictor.from_pretrained(clone / "data/demo/model", device="cpu")
-    utterances = pl.read_parquet(clone / "data/demo/utterances.parquet").filter(pl.col("split") == "test")
-    raw = f"{clone / 'data/raw/demo'}/"
-    table = utterances.select("utterance_id", "text", "speaker", "emotion", audio=raw + pl.col("audio_path"))
-    answered = predictor(table)
-    scored = pl.read_csv(clone / "reports/demo/predictions.csv")
-    joined = answered.join(scored, on="utterance_id", suffix="_scored", maintain_order="left", validate="1:1")
-    assert len(joined) == len(table)
-    assert joined["emotion"].to_list() == joined["predicted"].to_list()
-    for label in predictor.labels:
-        assert joined[f"p_{label}"].to_numpy() == pytest.approx(joined[f"p_{label}_scored"].to_numpy(), abs=1e-5)
-
-
-def test_the_command_makes_a_page_of_the_example(clone, tmp_path):
-    example = ROOT / "docs/examples/conversation"
-    words = [
-        "predict",
-        clone / "data/demo/model",
-        example / "conversation.flac",
-        "--transcript",
-        example / "conversation.vtt",
-    ]
-    ran = subprocess.run(
-        [sys.executable, "-m", "erc_core", *words, "--out", tmp_path / "out"],
-        cwd=clone, env=os.environ | {"PYTHONPATH": str(clone)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert "predict conversation: 20 utterances, 2 speakers" in ran.stdout
-    assert (tmp_path / "out/conversation.html").stat().st_size > 10_000

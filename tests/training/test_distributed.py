@@ -349,8 +349,10 @@ def test_a_launched_stage_writes_what_a_plain_one_writes(project, tmp_path):
         sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
         for root in (plain, project)
     )
-    inputs = [f"data/demo/{name}" for name in ("mel.h5", "text.h5", "utterances.parquet")] + ["params.yaml"]
-    inputs.append(".scratch/locks/stages.train_demo")  # of a stage that was started as one
+    inputs = [f"data/demo/{name}" for name in ("ingest.json", "mel.h5", "text.h5", "utterances.parquet")] + [
+        "params.yaml"
+    ]
+    inputs.append(".scratch/locks/python_-m_stages.train_demo")  # of a stage that was started as one
     assert sorted(found + inputs) == expected
     for ours, theirs in zip(
         *(pl.read_csv(root / "reports/demo/history.csv").rows() for root in (plain, project)), strict=True
