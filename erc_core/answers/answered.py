@@ -52,17 +52,15 @@ class Utterance:
 class Answered:
     """A conversation with its answers, and where they came from."""
 
-    table: (
-        pl.DataFrame
-    )  # the columns that came in, `emotion`, `confidence`, `p_<label>`, `status`, `detail` (, `uncertain`)
+    # the columns that came in, `emotion`, `confidence`, `p_<label>`, `status`, `detail` (, `uncertain`)
+    table: pl.DataFrame
     labels: list[str]  # of the model, in order of the p_ columns
     model: dict[str, Any]  # `name`, `fingerprint`, `modality`, `dataset`, and `synthetic` where that is known
     title: str  # of the conversation, for people
     recording: Path | None  # the one of which utterances are stretches; else each row has its `audio`, or none
     min_confidence: float | None  # what was asked for; answers below are uncertain
-    columns: Mapping[str, str] = field(
-        default_factory=dict
-    )  # ours -> the table's, of those that it has under other names
+    # ours -> the table's, of those that it has under other names
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def utterances(self) -> list[Utterance]:

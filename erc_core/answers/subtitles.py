@@ -1,9 +1,10 @@
 """WebVTT and SRT with speaker and emotion, for any video player. Only utterances with usable times are in them, by their start."""
 
+from html import escape
 from pathlib import Path
 
 from erc_core.answers.answered import Answered, Utterance, percent
-from erc_core.run.atomic import atomic_file
+from erc_core.run.atomic import write_text
 
 # SRT knows no escapes, and players take what stands in <> or {} for styles: there its characters are others of their look
 _SRT = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
@@ -20,10 +21,10 @@ def write_vtt(answered: Answered, path: Path) -> None:
     """Write WebVTT; a cue's identifier is the number of its utterance, and a voice tag tells the speaker."""
     cues = ["WEBVTT\n"]
     for utterance in answered.timed:
-        voice = f"<v {_escape(utterance.speaker)}>" if utterance.speaker else ""
+        voice = f"<v {escape(utterance.speaker, quote=False)}>" if utterance.speaker else ""
         line = f"{emotion_in_brackets(utterance)} {utterance.text or ''}".rstrip()
-        cues.append(f"{utterance.number}\n{_stretch(utterance, '.')}\n{voice}{_escape(line)}\n")
-    _write("\n".join(cues), path)
+        cues.append(f"{utterance.number}\n{_stretch(utterance, '.')}\n{voice}{escape(line, quote=False)}\n")
+    write_text(path, "\n".join(cues))
 
 
 def write_srt(answered: Answered, path: Path) -> None:
@@ -33,16 +34,7 @@ def write_srt(answered: Answered, path: Path) -> None:
         head = " ".join(filter(None, (utterance.speaker, emotion_in_brackets(utterance))))
         line = f"{head}: {utterance.text}" if utterance.text else head
         cues.append(f"{number}\n{_stretch(utterance, ',')}\n{line.translate(_SRT)}\n")
-    _write("\n".join(cues), path)
-
-
-def _write(text: str, path: Path) -> None:
-    with atomic_file(path) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    write_text(path, "\n".join(cues))
 
 
 def _stretch(utterance: Utterance, point: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from erc_core.answers.answered import Answered, Utterance
 from erc_core.answers.subtitles import emotion_in_brackets
-from erc_core.run.atomic import atomic_file
+from erc_core.run.atomic import write_text
 
 NOBODY = "speaker unknown"
 Interval = tuple[int, int, str]  # start and end in ms, text
@@ -34,8 +34,7 @@ def write_textgrid(answered: Answered, path: Path) -> None:
         for place, (start, stop, text) in enumerate(intervals, start=1):
             lines += [f"        intervals [{place}]:", f"            xmin = {_seconds(start)}"]
             lines += [f"            xmax = {_seconds(stop)}", f"            text = {_quoted(text)}"]
-    with atomic_file(path) as partial:
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _intervals(utterances: Sequence[Utterance], texts: Sequence[str], end: int) -> Iterator[Interval]:

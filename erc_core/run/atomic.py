@@ -75,7 +75,12 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         _remove(replaced)
 
 
+def write_text(target: Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all, with the line breaks that it has."""
+    with atomic_file(target) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
 def write_json(target: Path, content: Any) -> None:
     """Write JSON in one stable format: indented, keys as given, a newline at the end, no NaN."""
-    with atomic_file(target) as partial:
-        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(target, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

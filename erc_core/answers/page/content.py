@@ -14,6 +14,7 @@ from erc_core.answers.page.palette import colours_of, ink_on
 from erc_core.answers.page.parts import Bar, Content, Emotion, Lane, Mark, Row, Timeline
 from erc_core.answers.page.sound import Sounds
 from erc_core.report.page.clean import shorten
+from erc_core.report.page.formats import plural
 
 LOW_CONFIDENCE = 0.5  # where no minimum was asked: below it, the other emotions together are likelier
 BARS = 3  # of an utterance; the others stand together, and the tables have all
@@ -82,9 +83,9 @@ class _Builder:
     def _facts(self) -> str:
         utterances = self.answered.utterances
         known = [speaker for speaker in self.speakers if speaker != NOBODY]
-        facts = words.counted(len(utterances), "utterance")
+        facts = plural(len(utterances), "utterance")
         if known:
-            facts += f" by {words.counted(len(known), 'speaker')}"
+            facts += f" by {plural(len(known), 'speaker')}"
         return facts + (f" in {words.length_in_words(self._seconds)}" if self.answered.timed else "")
 
     def _unsure_means(self) -> str:
@@ -192,7 +193,7 @@ class _Builder:
             areas = area_paths(smoothed(_middles(answered), lengths, np.nan_to_num(p_NC), seconds, width), self._often)
         counts = Counter(mark.name for mark in marks)
         often = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(3))
-        return Lane(shorten(speaker, NAME_LENGTH), marks, areas, f"{words.counted(len(marks), 'utterance')}: {often}")
+        return Lane(shorten(speaker, NAME_LENGTH), marks, areas, f"{plural(len(marks), 'utterance')}: {often}")
 
     def _mark(self, one: Utterance, seconds: float) -> Mark:
         start, end = one.start or 0.0, min(one.end or 0.0, seconds)

@@ -43,11 +43,6 @@ def length_in_words(seconds: float) -> str:
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return 1 speaker, 2,000 speakers."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def model_in_words(model: Mapping[str, Any]) -> str:
     """Return what the model does and was trained on, as the rest of a sentence that begins with its name."""
     parts = [READS.get(str(model.get("modality")), "")]

@@ -7,33 +7,25 @@ import base64
 import hashlib
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from erc_core.answers.answered import Answered
 from erc_core.answers.page.content import content_of
 from erc_core.answers.page.parts import Content
 from erc_core.answers.page.sound import Sounds
-from erc_core.run.atomic import atomic_file
+from erc_core.report.page.environment import template_environment
+from erc_core.run.atomic import write_text
 
 
 def write_page(answered: Answered, path: Path, *, embed_audio: bool) -> None:
     """Write the page; see write_answers."""
     content = content_of(answered, Sounds(answered, path.parent, embed_audio))
-    with atomic_file(path) as partial:
-        partial.write_text(render_page(content), encoding="utf-8", newline="\n")
+    write_text(path, render_page(content))
 
 
 def render_page(content: Content) -> str:
     """Return the page. Every text of the conversation is escaped by the template engine, unasked."""
-    environment = Environment(
-        loader=PackageLoader("erc_core.answers.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = template_environment("erc_core.answers.page", autoescape=True)
     # what comes from the conversation is no part of style and script: their hashes can be told beforehand
     style = environment.get_template("conversation.css").render(emotions=content.emotions)
     script = environment.get_template("conversation.js").render()

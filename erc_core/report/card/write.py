@@ -13,7 +13,7 @@ from erc_core.report.page.document import DatasetPart, Document, Drawn
 from erc_core.report.page.figures import embed
 from erc_core.report.page.formats import plural
 from erc_core.report.page.render import render_markdown
-from erc_core.run.atomic import atomic_file
+from erc_core.run.atomic import write_text
 from erc_core.store.utterances import SPLITS
 
 CARD_FILE = "data.md"
@@ -39,8 +39,7 @@ def write_card(source: CardSource, issues: pl.DataFrame, results: CheckResults, 
         warning=spoken if source.synthetic else "",
     )
     card.write()
-    with atomic_file(folder / CARD_FILE) as partial:
-        partial.write_text(render_markdown(document), encoding="utf-8", newline="\n")
+    write_text(folder / CARD_FILE, render_markdown(document))
 
 
 def _draw(source: CardSource, unit: str, folder: Path) -> Drawn:

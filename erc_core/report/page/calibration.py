@@ -15,7 +15,7 @@ from erc_core.report.page.document import Column, Details, Drawn, Picture, Secti
 from erc_core.report.page.formats import MINUS, MISSING, count, percent, percent_with_range, plural
 from erc_core.report.page.render import render_latex
 from erc_core.report.study.files import SYNTHETIC_CAPTION
-from erc_core.run.atomic import atomic_file
+from erc_core.run.atomic import write_text
 from erc_core.store.tables import write_csv
 
 TITLE = "Can the probabilities be believed?"
@@ -127,8 +127,7 @@ def write_calibration_tables(contents: Sequence[DatasetContent], evaluate: Evalu
             tables = [replace(table, caption=f"{table.caption} {SYNTHETIC_CAPTION}") for table in tables]
         labels = (f"tab:{content.dataset}-calibration", f"tab:{content.dataset}-coverage")
         shown = [render_latex(table, label) for table, label in zip(tables, labels, strict=True)]
-        with atomic_file(folder / f"{name}.tex") as partial:
-            partial.write_text("\n".join(["% needs \\usepackage{booktabs}", *shown]), encoding="utf-8", newline="\n")
+        write_text(folder / f"{name}.tex", "\n".join(["% needs \\usepackage{booktabs}", *shown]))
 
 
 def _temperature(dataset: str, report: CalibrationReport) -> str:

@@ -24,7 +24,7 @@ from erc_core.report.study.files import write_tables
 from erc_core.report.study.sections import sweeps
 from erc_core.report.study.tables import StudyTable
 from erc_core.report.study.trainings import panels
-from erc_core.run.atomic import atomic_file
+from erc_core.run.atomic import write_text
 from erc_core.run.baseline import changed_params
 from erc_core.store.tables import write_csv
 
@@ -47,8 +47,7 @@ def write_report(params: Params, contents: list[DatasetContent], studies: Studie
     for group in params.shown_groups:
         write_csv(group_scores(_members(params, group, contents)), folder / "tables" / f"{group}_scores.csv")
     for name, text in (("index.html", render_html(document)), ("index.md", render_markdown(document))):
-        with atomic_file(folder / name) as partial:
-            partial.write_text(text, encoding="utf-8", newline="\n")
+        write_text(folder / name, text)
 
 
 def draw_figures(content: DatasetContent, folder: Path, evaluate: EvaluateParams) -> dict[str, Drawn]:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from erc_core.report.page.clean import clean
 from erc_core.report.page.document import Document, Table
+from erc_core.report.page.environment import template_environment
 
 # Characters that mean something in (GitHub's) Markdown inside a line or a table cell
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]<>|~$&]")
@@ -93,15 +94,7 @@ def _environment(escape: Callable[[str], str], **options: Any) -> Environment:
         # Markup is in the page's own language already; with autoescape everything else is escaped after this
         return escape(printed) if isinstance(printed, str) and not isinstance(printed, Markup) else printed
 
-    environment = Environment(
-        loader=PackageLoader("erc_core.report.page"),
-        finalize=finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        **options,
-    )
+    environment = template_environment("erc_core.report.page", finalize=finalize, **options)
     numbers: dict[str, count[int]] = defaultdict(lambda: count(1))
     environment.globals["next_number"] = lambda kind: next(numbers[kind])
     return environment

@@ -17,7 +17,7 @@ from erc_core.report.page.render import PAGE_POINTS, latex_points, render_latex
 from erc_core.report.study.columns import row_values
 from erc_core.report.study.tables import StudyTable
 from erc_core.report.study.text import shown_tables
-from erc_core.run.atomic import atomic_file, atomic_folder
+from erc_core.run.atomic import atomic_folder, write_text
 from erc_core.store.tables import write_csv
 
 SYNTHETIC_CAPTION = "Synthetic corpus: speech by eSpeak NG, whose scores say nothing about people."
@@ -38,8 +38,7 @@ def write_tables(tables: Sequence[StudyTable], evaluate: EvaluateParams, folder:
                     f"{other.dataset}; give one of them another name under study.tables"
                 )
             write_csv(csv_table(table), partial / f"{name}.csv")
-            with atomic_file(partial / f"{name}.tex") as file:
-                file.write_text(latex(table, evaluate), encoding="utf-8", newline="\n")
+            write_text(partial / f"{name}.tex", latex(table, evaluate))
 
 
 def csv_table(table: StudyTable) -> pl.DataFrame:

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 from huggingface_hub import EvalResult, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from erc_core.evaluation.records import Metrics, RunFacts, Score
 from erc_core.report.page import formats
+from erc_core.report.page.environment import template_environment
 from erc_core.report.page.render import escape_markdown
 from erc_core.sharing.card.corpora import Corpus, corpus_of
 from erc_core.store.ingest import IngestRecord
@@ -20,10 +20,8 @@ from erc_core.store.ingest import IngestRecord
 LIBRARY = "erc-core"
 SCORES = {"wf1": "weighted F1", "acc": "accuracy", "macro_f1": "macro F1"}
 HUB_METRICS = {"wf1": ("f1", "weighted"), "acc": ("accuracy", None), "macro_f1": ("f1", "macro")}  # type, average
-ENCODERS = {
-    "text_encoder": "text encoder",
-    "bert": "BERT",
-}  # parts of the backbone whose weights have a name on the hub
+# parts of the backbone whose weights have a name on the hub
+ENCODERS = ("text_encoder", "bert")
 
 
 @dataclass(frozen=True)
@@ -42,14 +40,8 @@ class CardSource:
 def model_card(source: CardSource) -> str:
     """Return the whole of README.md."""
     corpus = corpus_of(source.facts.dataset, source.ingest)
-    environment = Environment(
-        loader=PackageLoader("erc_core.sharing.card", ""),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # it is Markdown: what stands in a corpus goes through `text`
-    )
+    # it is Markdown: what stands in a corpus goes through `text`
+    environment = template_environment("erc_core.sharing.card", "", autoescape=False)
     environment.filters |= {"text": escape_markdown, "listed": formats.listed, "count": formats.count}
     return environment.get_template("README.md.j2").render(
         head=_head(source, corpus),

@@ -1,7 +1,8 @@
 import pytest
 
-from erc_core.answers.page.words import STATUS, clock, counted, length_in_words, model_in_words, status_in_words
+from erc_core.answers.page.words import STATUS, clock, length_in_words, model_in_words, status_in_words
 from erc_core.conversation.segments import STATUSES
+from erc_core.report.page.formats import plural as counted
 
 
 def test_every_status_has_words():
