@@ -16,9 +16,19 @@ class ParamsError(ErcError):
     exit_code = 2
 
 
-def damaged(path: Path, problem: str, stage: str = "") -> ErcError:
+class DamagedError(ErcError):
+    """A file of the pipeline is not what its stage wrote: what is told of it, and the remedy within the project."""
+
+    def __init__(self, told: str, remedy: str) -> None:
+        super().__init__(told, remedy)  # both, as workers send errors to each other
+        self.told = told
+
+    def __str__(self) -> str:
+        return "; ".join(self.args)
+
+
+def damaged(path: Path, problem: str, stage: str = "") -> DamagedError:
     """Return the error of a file of the pipeline that is not what its stage wrote; names the stage where it is given."""
     maker = f"; the stage {stage} makes it" if stage else ""
-    return ErcError(
-        f"{path}: {problem}{maker}; run `python -m erc_core.run.mend {shlex.quote(str(path))}`, then `dvc repro`"
-    )
+    remedy = f"run `python -m erc_core.run.mend {shlex.quote(str(path))}`, then `dvc repro`"
+    return DamagedError(f"{path}: {problem}{maker}", remedy)

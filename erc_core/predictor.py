@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from erc_core.conversation.segments import STATUSES, Conversation, SegmentStatus, Status
 from erc_core.conversation.speech import SpeechReader
-from erc_core.errors import ErcError, damaged
+from erc_core.errors import DamagedError, ErcError, damaged
 from erc_core.inference.batching import evaluation_batches
-from erc_core.inference.predict import Precision, mixed_precision, resolve_precision
+from erc_core.inference.predict import Precision, mixed_precision, probabilities_of, resolve_precision
 from erc_core.inference.processor import UtteranceFeatures, UtteranceProcessor, batch_of
 from erc_core.models.classifier import UtteranceClassifier
 from erc_core.models.save import SavedModel, load_model
@@ -222,8 +222,7 @@ class Predictor:
             batch = batch_of(features, places).to(self.device)
             with mixed_precision(self.precision, self.device):
                 logits = self.model(batch).logits_BC
-            scaled = logits.double() / self.temperature
-            probabilities[places] = torch.softmax(scaled, dim=1).cpu().numpy()
+            probabilities[places] = probabilities_of(logits, self.temperature)
         return probabilities
 
     @contextmanager
@@ -318,21 +317,15 @@ def _told_of_a_copy(folder: Path) -> Iterator[None]:
     """Turn the remedy of a damaged output of the pipeline into that of a folder that came from elsewhere, if it did."""
     try:
         yield
-    except ErcError as error:
-        is_ours = Path("dvc.yaml").is_file() and folder.resolve().is_relative_to(Path.cwd())
-        problem, remedy, _ = str(error).partition("; run `python -m erc_core.run.mend")
-        if is_ours or not remedy:
+    except DamagedError as error:
+        if Path("dvc.yaml").is_file() and folder.resolve().is_relative_to(Path.cwd()):
             raise
-        raise ErcError(f"{problem}; get the model's folder again from where it came") from None
+        raise ErcError(f"{error.told}; get the model's folder again from where it came") from None
 
 
 def _needs(folder: Path, saved: SavedModel) -> _Needs:
-    encoder = saved.description.get("text_encoder")
-    encoder = (
-        {key: value for key, value in encoder.items() if key != "folder"} if isinstance(encoder, dict) else encoder
-    )
     try:
-        return _Needs.model_validate(saved.description | {"text_encoder": encoder})
+        return _Needs.model_validate(saved.description | {"text_encoder": saved.text_encoder})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -39,9 +39,9 @@ def main(params: Params, dataset: str) -> None:
     labels = saved.model.config.labels
     with FeatureSet(folder, labels, how=params.train.features, memory_share=params.train.memory_share) as features:
         features.require_params(speech_params(params) | text_params(params))
-        encoder = {key: value for key, value in saved.description["text_encoder"].items() if key != "folder"}
         features.require_params(
-            saved.description["features"] | {"text_encoder": encoder}, str(folder / "trained" / "config.json")
+            saved.description["features"] | {"text_encoder": saved.text_encoder},
+            str(folder / "trained" / "config.json"),
         )
         config = saved.model.config
         features.require_widths(config.text_width, config.n_mels, str(folder / "trained" / "config.json"))

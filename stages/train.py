@@ -43,7 +43,7 @@ def main(params: Params, dataset: str) -> None:
         pick_device(params, (params.selected_backbone.bert, params.selected_backbone.vit))
     )
     settings = training_settings(params, dataset, device)
-    labels = labels_of(read_utterances(folder))
+    labels, synthetic = labels_of(read_utterances(folder)), IngestRecord.read(folder).synthetic
     extras = [folder / "tokenizer", folder / "text_encoder"]
     if processes.is_main:
         check_extras(extras)
@@ -91,7 +91,7 @@ def main(params: Params, dataset: str) -> None:
     text_encoder = params.selected_backbone.text_encoder
     description = {
         "dataset": dataset,
-        "synthetic": IngestRecord.read(folder).synthetic,
+        "synthetic": synthetic,
         "backbone": params.backbone,
         "features": {name: deciding_params[name] for name in ("audio", "mel", "text")},
         "text_encoder": dump(text_encoder) | ({"folder": "text_encoder"} if text_encoder.source == "config" else {}),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -21,13 +21,8 @@ AUDIO = (
     ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au", ".wma", ".amr", ".caf",
     ".mp4", ".m4v", ".mkv", ".mov", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".3gp",
 )  # fmt: skip
-TRANSCRIPTS = (
-    ".json",
-    ".vtt",
-    ".srt",
-    ".TextGrid",
-    ".eaf",
-)  # in the order in which they are looked for beside a recording
+# in the order in which they are looked for beside a recording
+TRANSCRIPTS = (".json", ".vtt", ".srt", ".TextGrid", ".eaf")
 TURNS = (".rttm",)
 READ = (
     f"a recording ({', '.join(AUDIO[:5])}, ...) with its transcript ({', '.join(TRANSCRIPTS)}), a table "
@@ -86,14 +81,10 @@ def read_inputs(paths: Sequence[Path], transcript: Path | None = None, speakers:
     notes: list[str] = []
     if sound and not words:
         words = _beside(sound[0])
-        notes += (
-            [f"transcript: {words[0]}, which lies beside the recording; --transcript names another one"]
-            if words
-            else []
-        )
-    if not words:
-        notes.append("no transcript, so the recording is one utterance; a longer one needs --transcript")
-        return _clips(sound, sound[0].stem, Path(), notes)
+        if not words:
+            notes.append("no transcript, so the recording is one utterance; a longer one needs --transcript")
+            return _clips(sound, sound[0].stem, Path(), notes)
+        notes.append(f"transcript: {words[0]}, which lies beside the recording; --transcript names another one")
     if words[0].suffix.lower() in TABLES:
         return _table(words[0], sound[0] if sound else None, turns, notes)
     return _transcript(words[0], sound[0] if sound else None, turns, notes)
@@ -158,9 +149,7 @@ def _table(path: Path, recording: Path | None, turns: Sequence[Path], notes: lis
         speakers = _with_speakers(times, turns, path)["speaker"]
         table = table.with_columns(speakers.alias(columns.get("speaker", "speaker")))
         columns.setdefault("speaker", "speaker")
-        conversation = Conversation(
-            table, conversation.beside, columns=columns, first_row=HEADER_ROW + 1, source=f"{path}: "
-        )
+        conversation = replace(conversation, table=table, columns=columns)
     named = {path for path in conversation.audio if isinstance(path, Path)}
     only = next(iter(named)) if len(named) == 1 and conversation.is_timed.any() else None
     return Inputs(conversation, (recording or path).stem, recording or only, notes, emotion)

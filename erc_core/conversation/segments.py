@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from erc_core.corpora.text_repair import mend
 from erc_core.errors import ErcError
 from erc_core.speech.decoding.sound import Sound
+from erc_core.speech.samples import to_float
 from erc_core.store.clips import ClipStatus
 
 COLUMNS = {
@@ -112,12 +113,12 @@ class Conversation:
     @cached_property
     def start(self) -> NDArray[np.float64]:
         """(N,) s; NaN where there is none."""
-        return self._column("start").fill_null(np.nan).to_numpy().copy()
+        return self._times("start")
 
     @cached_property
     def end(self) -> NDArray[np.float64]:
         """(N,) s; NaN where there is none."""
-        return self._column("end").fill_null(np.nan).to_numpy().copy()
+        return self._times("end")
 
     @cached_property
     def is_timed(self) -> NDArray[np.bool_]:
@@ -147,6 +148,9 @@ class Conversation:
     def _name(self, ours: str) -> str:
         return ours if self.columns is None else self.columns.get(ours, "")
 
+    def _times(self, name: str) -> NDArray[np.float64]:
+        return self._column(name).fill_null(np.nan).to_numpy().copy()
+
     def _column(self, name: str) -> pl.Series:
         theirs = self._name(name)
         if theirs not in self.table.columns:
@@ -162,7 +166,7 @@ class Conversation:
             return column.cast(COLUMNS[name])
         except pl.exceptions.PolarsError:
             row, value = next((row, value) for row, value in enumerate(column) if not _fits(value, COLUMNS[name]))
-            kind = "a number of seconds" if COLUMNS[name] == pl.Float64() else "a text"
+            kind = "a number of seconds" if is_number else "a text"
             raise ErcError(
                 f"{self.source}row {row + self.first_row}, column {theirs}: {value!r} is not {kind}"
             ) from None
@@ -208,8 +212,7 @@ def _sound(audio: Any, row: Mapping[str, Any], where: str) -> Sound:
         )
     if not isinstance(rate, int | float | np.number) or not 1 <= rate <= 2**31 or rate != int(rate):
         raise ErcError(f"{where}: samples need their rate, a whole number of Hz: say sample_rate=16000, for example")
-    full_scale = 32768.0 if samples.dtype == np.int16 else 1.0
-    samples = samples.astype(np.float32) / np.float32(full_scale)
+    samples = to_float(samples) if samples.dtype == np.int16 else samples.astype(np.float32)
     return Sound(samples[:, None] if samples.ndim == 1 else samples, int(rate), len(samples) / rate)
 
 

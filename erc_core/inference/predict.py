@@ -33,7 +33,13 @@ class Predictions:
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """(n, C) softmax of the logits over the temperature."""
-        return torch.softmax(torch.from_numpy(self.logits).double() / self.temperature, dim=1).numpy()
+        return probabilities_of(torch.from_numpy(self.logits), self.temperature)
+
+
+def probabilities_of(logits: torch.Tensor, temperature: float) -> NDArray[np.float64]:
+    """Return (n, C) softmax of (n, C) logits over the temperature (Guo et al. 2017, Eq. 9), in double precision."""
+    probabilities: NDArray[np.float64] = torch.softmax(logits.double() / temperature, dim=1).cpu().numpy()
+    return probabilities
 
 
 def resolve_precision(precision: Precision | Auto, device: torch.device) -> Precision:

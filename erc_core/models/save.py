@@ -58,6 +58,13 @@ class SavedModel(NamedTuple):
             )
         return float(temperature)
 
+    @property
+    def text_encoder(self) -> Any:
+        """The frozen encoder's section of params.yaml, as config.json has it; None where it has none."""
+        section = self.description.get("text_encoder")
+        # `folder` says where the model's own encoder lies, and is no parameter
+        return {key: section[key] for key in section if key != "folder"} if isinstance(section, dict) else section
+
 
 def save_model(folder: Path, model: UtteranceClassifier, description: dict[str, Any], extras: list[Path]) -> None:
     """Write a model's folder, whole or not at all: its shape, its weights, and what else config.json holds.

@@ -67,7 +67,7 @@ def export_onnx(
     model: UtteranceClassifier,
     processor: UtteranceProcessor,
     temperature: float,
-    facts: Mapping[str, str],
+    facts: Mapping[str, Any],
 ) -> Exported:
     """Write a model as an ONNX file, after it was checked.
 
@@ -102,7 +102,7 @@ def export_onnx(
 
 
 def metadata_of(
-    model: UtteranceClassifier, processor: UtteranceProcessor, temperature: float, facts: Mapping[str, str]
+    model: UtteranceClassifier, processor: UtteranceProcessor, temperature: float, facts: Mapping[str, Any]
 ) -> dict[str, str]:
     """Return what a program needs to know to use the file: facts, labels, and how to make the inputs."""
     config = model.config
@@ -131,9 +131,8 @@ def metadata_of(
 def _export(model: ExportedModel) -> "ONNXProgram":
     inputs, sizes = model.example()
     fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(
-        False
-    )  # one operation that stands for a whole layer, and ONNX has none such
+    # one operation that stands for a whole layer, and ONNX has none such
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(

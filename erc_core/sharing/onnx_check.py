@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from erc_core.inference.predict import probabilities_of
 from erc_core.inference.processor import UtteranceFeatures, UtteranceProcessor, batch_of
 from erc_core.models.classifier import UtteranceClassifier
 
@@ -53,8 +54,7 @@ def expected(
     """Return (B, C): the probabilities that the pipeline computes, by torch."""
     texts = processor.encoder([utterance.ids for utterance in batch], len(batch))
     features = [UtteranceFeatures(text, utterance.mel) for text, utterance in zip(texts, batch, strict=True)]
-    logits = model(batch_of(features, np.arange(len(batch)))).logits_BC
-    return torch.softmax(logits.double() / temperature, dim=1).numpy()
+    return probabilities_of(model(batch_of(features, np.arange(len(batch)))).logits_BC, temperature)
 
 
 def as_inputs(batch: list[Utterance], wanted: set[str], more: int = 0) -> dict[str, NDArray[Any]]:
