@@ -1,10 +1,10 @@
 """`erc export`: a trained model as an ONNX file, for programs that have no torch."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from erc_core.cli.parsing import add_model, new_command
 from erc_core.errors import ErcError
 
 DESCRIPTION = """Write a trained model as an ONNX file: token ids and log-mel in, probabilities out. The file is
@@ -13,17 +13,9 @@ checked against torch on made-up utterances before it is there. docs/prediction.
 
 def add_parser(commands: Any) -> None:
     """Add the command to those of the program."""
-    parser = commands.add_parser(
-        "export",
-        help="write a model as an ONNX file",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("model", metavar="MODEL", help="a folder, such as data/demo/model, or USER/NAME on the hub")
+    parser = new_command(commands, "export", "write a model as an ONNX file", DESCRIPTION, run)
+    add_model(parser)
     parser.add_argument("target", metavar="FILE", type=Path, help="to write, such as model.onnx")
-    parser.add_argument("--text-encoder", metavar="FOLDER", help="where the pretrained text encoder lies, if elsewhere")
-    parser.add_argument("--revision", help="of a model on the hub: a branch, a tag or a commit")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,8 +32,7 @@ def run(options: argparse.Namespace) -> int:
     predictor = Predictor.from_pretrained(
         options.model, revision=options.revision, text_encoder=options.text_encoder, device="cpu"
     )
-    facts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in predictor.facts.items()}
-    exported = export_onnx(target, predictor.model, predictor.processor, predictor.temperature, facts)
+    exported = export_onnx(target, predictor.model, predictor.processor, predictor.temperature, predictor.facts)
     print(
         f"export {options.model}: {UTTERANCES} made-up utterances through ONNX Runtime: largest difference to torch "
         f"{exported.difference:.1e} (at most {LARGEST_DIFFERENCE:.0e} is allowed)"

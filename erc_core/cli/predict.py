@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from erc_core.cli.parsing import add_model, new_command
+from erc_core.cli.unfinished import UNFINISHED, Unfinished
 from erc_core.conversation.inputs import READ, Inputs, read_inputs
+from erc_core.conversation.segments import Conversation
 from erc_core.errors import ErcError
 from erc_core.run.alone import only_one
 from erc_core.run.progress import progress
@@ -24,13 +27,8 @@ docs/prediction.md says which of their files are read."""
 
 def add_parser(commands: Any) -> None:
     """Add the command to those of the program."""
-    parser = commands.add_parser(
-        "predict",
-        help="tell the emotions of a conversation",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("model", metavar="MODEL", help="a folder, such as data/demo/model, or USER/NAME on the hub")
+    parser = new_command(commands, "predict", "tell the emotions of a conversation", DESCRIPTION, run)
+    add_model(parser)
     parser.add_argument("inputs", metavar="INPUT", nargs="+", type=Path, help="what to read; see above")
     parser.add_argument(
         "--transcript", type=Path, metavar="FILE", help="of the recording; by itself the file of its name"
@@ -43,10 +41,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--embed-audio", action="store_true", help="put the sound into the page, so that it can be sent"
     )
-    parser.add_argument("--text-encoder", metavar="FOLDER", help="where the pretrained text encoder lies, if elsewhere")
-    parser.add_argument("--revision", help="of a model on the hub: a branch, a tag or a commit")
     parser.add_argument("--device", help="cpu, cuda, ...; by itself the GPU if there is one")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -62,9 +57,12 @@ def run(options: argparse.Namespace) -> None:
     predictor = Predictor.from_pretrained(
         options.model, revision=options.revision, text_encoder=options.text_encoder, device=options.device
     )
-    with only_one("erc predict", out / ".unfinished"):
-        table = _answers(predictor, inputs, out, options.min_confidence)
+    with only_one("erc predict", out / UNFINISHED):
+        settings = [predictor.fingerprint, predictor.device.type, predictor.precision]
+        unfinished = Unfinished(out, inputs.conversation, settings)
+        table = _answers(predictor, inputs.conversation, unfinished, options.min_confidence)
         written = _write(predictor, inputs, table, out, options)
+        unfinished.remove()
     _say(predictor, inputs, table, time.perf_counter() - begin)
     if predictor.is_synthetic:
         print("the model was trained on synthetic speech: its answers say nothing about people")
@@ -73,22 +71,19 @@ def run(options: argparse.Namespace) -> None:
 
 def _make_folder(out: Path) -> None:
     try:
-        (out / ".unfinished").mkdir(parents=True, exist_ok=True)
+        (out / UNFINISHED).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ErcError(f"--out {out}: cannot be written to ({error.strerror}); name another folder") from None
 
 
-def _answers(predictor: "Predictor", inputs: Inputs, out: Path, min_confidence: float | None) -> pl.DataFrame:
+def _answers(
+    predictor: "Predictor", conversation: Conversation, unfinished: Unfinished, min_confidence: float | None
+) -> pl.DataFrame:
     """Answer chunk by chunk; what an interrupted run of the same prediction has done is taken over."""
-    from erc_core.cli.unfinished import Unfinished
-
-    conversation = inputs.conversation
-    unfinished = Unfinished(out, conversation, [predictor.fingerprint, predictor.device.type, predictor.precision])
-    done = unfinished.read()
+    done, total = unfinished.read(), len(predictor.plan(conversation))
     if done:
-        print(f"continues an interrupted run: {len(done)} of {len(predictor.plan(conversation))} parts are there")
+        print(f"continues an interrupted run: {len(done)} of {total} parts are there")
     chunks = []
-    total = len(predictor.plan(conversation))
     with progress(predictor.chunks(conversation, done), total=total, desc="predict", unit="part") as shown:
         for number, answers in enumerate(shown):
             if number not in done and total > 1:
@@ -102,7 +97,6 @@ def _write(
 ) -> list[Path]:
     from erc_core.answers.answered import Answered
     from erc_core.answers.write import write_answers
-    from erc_core.cli.unfinished import Unfinished
 
     answered = Answered(
         table=inputs.conversation.with_paths(table),
@@ -113,9 +107,7 @@ def _write(
         min_confidence=options.min_confidence,
         columns=inputs.conversation.columns or {},
     )
-    written = write_answers(answered, out, embed_audio=options.embed_audio)
-    Unfinished(out, inputs.conversation, None).remove()
-    return written
+    return write_answers(answered, out, embed_audio=options.embed_audio)
 
 
 def _say(predictor: "Predictor", inputs: Inputs, table: pl.DataFrame, seconds: float) -> None:

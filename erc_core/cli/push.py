@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from erc_core.cli.parsing import new_command
+
 DESCRIPTION = """Put a model on the Hugging Face hub, whole and with its card.
 
 Read the card first: it says whose speech the model was trained on, and what those who own it allow."""
@@ -11,19 +13,13 @@ Read the card first: it says whose speech the model was trained on, and what tho
 
 def add_parser(commands: Any) -> None:
     """Add the command to those of the program."""
-    parser = commands.add_parser(
-        "push",
-        help="put a model on the Hugging Face hub",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_command(commands, "push", "put a model on the Hugging Face hub", DESCRIPTION, run)
     parser.add_argument("model", metavar="MODEL", type=Path, help="a folder, such as data/demo/model")
     parser.add_argument("name", metavar="USER/NAME", help="what it is called on the hub")
     parser.add_argument("--private", action="store_true", help="only you, or your organisation, can see it")
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be sent; no account and no network needed"
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

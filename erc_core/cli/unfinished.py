@@ -13,13 +13,15 @@ from erc_core.conversation.segments import Conversation
 from erc_core.errors import ErcError
 from erc_core.store.tables import read_parquet, write_parquet
 
+UNFINISHED = ".unfinished"  # folder in that of the results
+
 
 class Unfinished:
     """A folder with the answers to the chunks of one prediction, each in a file of its own."""
 
     def __init__(self, out: Path, conversation: Conversation, settings: object) -> None:
         """Name the folder under `out` by what decides the answers: texts, times, files by size and time of change, settings."""
-        self._parent = out / ".unfinished"
+        self._parent = out / UNFINISHED
         stamps = {path: _stamp(path) for path in conversation.audio if isinstance(path, Path)}
         content = [
             version("erc-core"), settings, conversation.text, conversation.start.tolist(), conversation.end.tolist(),
