@@ -32,3 +32,8 @@ def damaged(path: Path, problem: str, stage: str = "") -> DamagedError:
     maker = f"; the stage {stage} makes it" if stage else ""
     remedy = f"run `python -m erc_core.run.mend {shlex.quote(str(path))}`, then `dvc repro`"
     return DamagedError(f"{path}: {problem}{maker}", remedy)
+
+
+def not_found(path: Path | str, stage: str) -> DamagedError:
+    """Return the error of a file of the pipeline that is not there."""
+    return DamagedError(f"{path}: not found", f"the stage {stage} makes it: run `dvc repro`")

@@ -254,6 +254,16 @@ def test_a_folder_that_does_not_say_what_it_reads_is_one_line(tmp_path, changes)
     assert "config.json" in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer/tokenizer.json"])
+def test_what_lacks_in_a_folder_has_the_remedy_that_helps_there(tmp_path, name):
+    folder = save_made_up_model(tmp_path / "model")
+    (folder / name).unlink()
+    with pytest.raises(
+        ErcError, match=rf"{name}: (not found|missing); get the model's folder again from where it came$"
+    ):
+        Predictor.from_pretrained(folder)
+
+
 def test_a_damaged_folder_has_the_remedy_that_helps_there(tmp_path, monkeypatch):
     folder = save_made_up_model(tmp_path / "data" / "made_up" / "model")
     weights = folder / "model.safetensors"

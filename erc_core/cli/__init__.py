@@ -1,0 +1,9 @@
+"""The program `erc`, or `python -m erc_core`."""
+
+import sys
+from pathlib import Path
+
+from erc_core.run.loading import end_in_one_line
+
+if Path(sys.argv[0]).stem in ("-m", "erc", "__main__"):  # it is about to load its commands
+    end_in_one_line()

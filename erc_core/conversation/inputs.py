@@ -16,6 +16,7 @@ from erc_core.corpora.table.file import read_file
 from erc_core.corpora.table.issues import HEADER_ROW, Findings, listed
 from erc_core.corpora.text_repair import decode, mend
 from erc_core.errors import ErcError
+from erc_core.store.tables import unguarded
 
 AUDIO = (
     ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au", ".wma", ".amr", ".caf",
@@ -55,6 +56,7 @@ def read_inputs(paths: Sequence[Path], transcript: Path | None = None, speakers:
         ErcError: There is no such file, or it cannot be read, or they do not make one conversation.
     """
     for path in (*paths, *filter(None, (transcript, speakers))):
+        _check_name(path)
         if not path.exists():
             raise ErcError(f"{path}: no such file or folder")
     folders = [path for path in paths if path.is_dir()]
@@ -128,6 +130,7 @@ def _table(path: Path, recording: Path | None, turns: Sequence[Path], notes: lis
     else:
         cells = {name: [row[name] or None for _, row in raw.rows] for name in raw.header}
         table = pl.DataFrame(cells, schema=dict.fromkeys(raw.header, pl.String()))
+        table = table.with_columns(unguarded(pl.col(pl.String)).name.keep())  # it may be one of our predictions.csv
     if path.suffix.lower() == ".tsv" and raw.header == ["start", "end", "text"] and _all_whole(table):
         seconds = (pl.col("start", "end").cast(pl.Float64) / 1000).cast(pl.String)
         table = table.with_columns(seconds)
@@ -186,7 +189,16 @@ def _audio_in(folder: Path) -> list[Path]:
         raise ErcError(
             f"{folder}: holds no clip ({', '.join(AUDIO[:8])}, ...); clips in folders below are not looked for"
         )
+    for path in found:
+        _check_name(path)
     return sorted(found, key=_natural)
+
+
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ErcError(f"{str(path)!a}: its name is not UTF-8, and no table can hold it; rename it") from None
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

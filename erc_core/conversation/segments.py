@@ -1,9 +1,10 @@
 """A conversation as a table: what of it is text, speech, speaker and time, and what its times are worth."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -176,11 +177,11 @@ class Conversation:
         """(N,) whether another utterance of the same recording goes on at the same time, for more than OVERLAP seconds."""
         found = np.zeros(len(self), np.bool_)
         paths = self.audio
-        by_recording: dict[Path, list[int]] = {}
+        by_recording: dict[str, list[int]] = {}
         for row in np.flatnonzero(np.isfinite(self.start) & (self.end > self.start)):
             path = paths[row]
             if isinstance(path, Path):
-                by_recording.setdefault(path, []).append(int(row))
+                by_recording.setdefault(place_of(path), []).append(int(row))
         for rows in by_recording.values():
             order = np.array(rows)[np.argsort(self.start[rows], kind="stable")]
             start, end = self.start[order], self.end[order]
@@ -191,14 +192,20 @@ class Conversation:
 
     def order_of_work(self) -> NDArray[np.int64]:
         """Return the rows in an order in which every recording is read once, from its beginning to its end."""
-        numbers: dict[Path, int] = {}
+        numbers: dict[str, int] = {}
         recording = [
-            numbers.setdefault(path, len(numbers) + 1) if timed and isinstance(path, Path) else 0
+            numbers.setdefault(place_of(path), len(numbers) + 1) if timed and isinstance(path, Path) else 0
             for path, timed in zip(self.audio, self.is_timed, strict=True)
         ]
         begin = np.where(np.isfinite(self.start) & (np.array(recording) > 0), self.start, 0.0)
         order: NDArray[np.int64] = np.lexsort([begin, np.array(recording, np.float64)])
         return order
+
+
+@lru_cache(maxsize=2**16)
+def place_of(path: Path) -> str:
+    """Return the file itself, however it is spelled."""
+    return os.path.realpath(path)
 
 
 def _sound(audio: Any, row: Mapping[str, Any], where: str) -> Sound:

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_core.conversation.segments import Conversation, SegmentStatus, Status
+from erc_core.conversation.segments import Conversation, SegmentStatus, Status, place_of
 from erc_core.params.data import AudioParams
 from erc_core.speech.audio import Clip, load_clip, prepare_clip, without_audio, words_of
 from erc_core.speech.decoding.files import open_stream
@@ -62,6 +62,13 @@ class Recording:
         """How long it is, s; known where it has ended."""
         return self._next / self.sample_rate
 
+    def damaged(self, start: float, end: float) -> str:
+        """Return in words what of a stretch that was read (s) could not be decoded; empty where all could."""
+        parts = [
+            (max(start, first), min(end, last)) for first, last in self._stream.damage if first <= end and last >= start
+        ]
+        return f"{sum(last - first for first, last in parts):.2f} s of it cannot be decoded" if parts else ""
+
     def _drop(self, first: int) -> None:
         while self._held and self._first + len(self._held[0]) <= first:
             self._first += len(self._held.pop(0))
@@ -76,7 +83,7 @@ class SpeechReader:
 
     def __init__(self, conversation: Conversation, params: AudioParams) -> None:
         self.conversation, self.params = conversation, params
-        self._path: Path | None = None
+        self._place = ""  # of the recording that is open
         self._recording: Recording | Clip | None = None  # a clip tells why there is none
 
     def clip(self, row: int) -> tuple[Clip, Status]:
@@ -88,6 +95,8 @@ class SpeechReader:
             clip = prepare_clip(audio, self.params)
         elif self.conversation.is_timed[row]:
             return self._stretch(audio, row)
+        elif not audio.exists():
+            clip = without_audio(ClipStatus.MISSING, "no such file")
         else:
             clip = load_clip(audio, self.params)
         return clip, clip.status
@@ -114,21 +123,29 @@ class SpeechReader:
         elif not seconds:
             clip = without_audio(ClipStatus.TOO_SHORT, f"{end - start:.3f} s long")
         else:
-            lacking = _lacking(start, end, recording)
+            status, lacking = ClipStatus.OK, ""
+            if damaged := recording.damaged(start, end):
+                status, lacking = ClipStatus.DAMAGED, damaged
+            elif lacking := _lacking(start, end, recording):
+                status = ClipStatus.CUT_OFF
             if math.isfinite(end) and not recording.ended:
                 seconds = max(seconds, end - max(0.0, start))
-            status = ClipStatus.CUT_OFF if lacking else ClipStatus.OK
             clip = prepare_clip(Sound(samples[:, None], recording.sample_rate, seconds, status, lacking), self.params)
+            if damaged and clip.status is ClipStatus.SILENT:
+                clip = without_audio(ClipStatus.UNDECODABLE, damaged, clip.seconds)
         if clip.status is ClipStatus.OK and self.conversation.overlapping[row]:
             return clip, SegmentStatus.OVERLAPPING
         return clip, clip.status
 
     def _open(self, path: Path) -> Recording | Clip:
-        if path != self._path or self._recording is None:
+        if place_of(path) != self._place or self._recording is None:
             self.close()
-            self._path = path
+            self._place = place_of(path)
             try:
-                self._recording = Recording(path, self.params.downmix)
+                if path.stat().st_size:
+                    self._recording = Recording(path, self.params.downmix)
+                else:
+                    self._recording = without_audio(ClipStatus.EMPTY, "the file has no bytes")
             except FileNotFoundError:
                 self._recording = without_audio(ClipStatus.MISSING, "no such recording")
             except Exception as error:  # a damaged file makes decoders raise anything
@@ -139,7 +156,7 @@ class SpeechReader:
         """Close what is open."""
         if isinstance(self._recording, Recording):
             self._recording.close()
-        self._path = self._recording = None
+        self._place, self._recording = "", None
 
     def __enter__(self) -> Self:
         return self

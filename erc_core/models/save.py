@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from erc_core.errors import ErcError, damaged
+from erc_core.errors import ErcError, damaged, not_found
 from erc_core.models.backbones import bert_from_architecture, vit_from_architecture
 from erc_core.models.classifier import UtteranceClassifier, make_classifier
 from erc_core.models.config import ModelConfig
@@ -114,7 +114,7 @@ def load_model(folder: Path) -> SavedModel:
             raise ValueError("a weight is not finite")  # noqa: TRY301 - told below, as any other damage
     except FileNotFoundError as error:
         missing = error.filename or folder / WEIGHTS_FILE  # safetensors does not say which
-        raise ErcError(f"{missing}: not found; the stage train makes it: run `dvc repro`") from None
+        raise not_found(missing, "train") from None
     # ValueError: also what json, UTF-8 and pydantic raise; AssertionError: timm's checks of sizes
     except (ErcError, AssertionError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]

@@ -11,7 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -22,16 +22,21 @@ from erc_core.errors import ErcError
 def mend(path: Path) -> list[Path]:
     """Delete a file or folder that dvc.lock names, or a file in such a folder, and the objects behind it that are damaged.
 
-    Returns the objects that were deleted. Whole objects stay, and `dvc repro` links them again.
+    Other outputs that share a damaged object by a hard link are damaged with it, and deleted too. Returns the objects that were
+    deleted. Whole objects stay, and `dvc repro` links them again.
 
     Raises:
         ErcError: No stage makes such a file.
     """
-    dropped = []
-    for name, content in list(_objects(Path(path).absolute())):
-        if content.is_file() and _md5(content) != name:
-            content.unlink()
-            dropped.append(content)
+    outs = _outs()
+    found = dict.fromkeys(_objects(Path(path).absolute(), outs))
+    dropped = [content for name, content in found if content.is_file() and _md5(content) != name]
+    damaged = {_inode(content) for content in dropped}
+    for linked in _files(outs) if dropped else ():
+        if _inode(linked) in damaged:
+            linked.unlink()
+    for content in dropped:
+        content.unlink()
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -39,10 +44,26 @@ def mend(path: Path) -> list[Path]:
     return dropped
 
 
-def _objects(path: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the MD5 and the place in the cache of all that dvc.lock says of the output that is, or holds, the path."""
+def _outs() -> list[dict[str, str]]:
+    """Return the outputs that dvc.lock names."""
     stages = YAML(typ="safe").load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"].values()
-    outs = [out for stage in stages for out in stage.get("outs", [])]
+    return [out for stage in stages for out in stage.get("outs", [])]
+
+
+def _files(outs: Iterable[dict[str, str]]) -> Iterator[Path]:
+    """Yield the files in the workspace that belong to outputs."""
+    for out in outs:
+        place = Path(out["path"])
+        yield from [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _objects(path: Path, outs: Iterable[dict[str, str]]) -> Iterator[tuple[str, Path]]:
+    """Yield the MD5 and the place in the cache of all that dvc.lock says of the output that is, or holds, the path."""
     owners = [out for out in outs if path.is_relative_to(Path(out["path"]).absolute())]
     if not owners:
         raise ErcError(f"{path}: no output of a stage, as dvc.lock has it; nothing was done")

@@ -18,7 +18,7 @@ def run_program(work: Callable[[], None]) -> None:
     with a line, too.
     """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # until here stages/__init__.py had another one
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # until here erc_core.run.loading had another one
     gc.freeze()  # what was imported lives to the end: looking through it again costs a second or two, and a fork its memory
     try:
         work()

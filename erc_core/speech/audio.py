@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # what decides the samples, beside clips and parameters; see shards
 CODE_FILES = (
     "speech/audio.py", "speech/decoding/ends.py", "speech/decoding/ffmpeg.py", "speech/decoding/files.py",
-    "speech/decoding/sound.py", "speech/samples.py", "store/checksums.py", "store/clips.py", "store/ragged.py", "store/ragged_writer.py",
+    "speech/decoding/gaps.py", "speech/decoding/sound.py", "speech/samples.py", "store/checksums.py", "store/clips.py", "store/ragged.py", "store/ragged_writer.py",
     "store/tables.py",
 )  # fmt: skip
 CODE = code_hash(*CODE_FILES, packages=("soxr", "soundfile", "av"))

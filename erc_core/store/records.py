@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from erc_core.errors import ErcError, damaged
+from erc_core.errors import damaged, not_found
 from erc_core.run.atomic import write_json
 from erc_core.store.checksums import CHECKSUM, seal, unseal
 
@@ -39,7 +39,7 @@ class Record(BaseModel):
             if cls.has_checksum:
                 unseal(content)
         except FileNotFoundError:
-            raise ErcError(f"{path}: not found; the stage {stage} makes it: run `dvc repro`") from None
+            raise not_found(path, stage) from None
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import xxhash
 
-from erc_core.errors import ErcError, damaged
+from erc_core.errors import damaged, not_found
 from erc_core.run.atomic import atomic_file
 from erc_core.store.checksums import CHECKSUM, WRONG
 
@@ -48,7 +48,7 @@ def read_parquet(path: Path, stage: str, schema: pl.Schema | None = None) -> pl.
             raise damaged(path, f"damaged ({WRONG})", stage)
         table = pl.read_parquet(io.BytesIO(content))
     except FileNotFoundError:
-        raise ErcError(f"{path}: not found; the stage {stage} makes it: run `dvc repro`") from None
+        raise not_found(path, stage) from None
     except (OSError, pl.exceptions.PolarsError) as error:
         raise damaged(path, f"damaged ({' '.join(str(error).split())[:200]})", stage) from None
     if schema is not None and table.schema != schema:
@@ -80,7 +80,7 @@ def read_csv(path: Path, columns: pl.Schema, may_be_empty: AbstractSet[str], sta
         schema = {name: columns.get(name, pl.String()) for name in heads}
         table = pl.read_csv(text.read().encode(), has_header=False, schema=schema)
     except FileNotFoundError:
-        raise ErcError(f"{path}: not found; the stage {stage} makes it: run `dvc repro`") from None
+        raise not_found(path, stage) from None
     except pl.exceptions.NoDataError:
         table = pl.DataFrame(schema=schema)
     except (OSError, csv.Error, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
@@ -95,9 +95,12 @@ def read_csv(path: Path, columns: pl.Schema, may_be_empty: AbstractSet[str], sta
     empty = [name for name in columns if name not in may_be_empty and table[name].null_count()]
     if empty:
         raise damaged(path, f"has an empty cell in column {empty[0]!r}", stage)
-    guarded = pl.col(pl.String)
-    plain = pl.when(guarded.str.contains("^'" + _FORMULA[1:])).then(guarded.str.slice(1)).otherwise(guarded)
-    return table.select(list(columns)).with_columns(plain.name.keep())
+    return table.select(list(columns)).with_columns(unguarded(pl.col(pl.String)).name.keep())
+
+
+def unguarded(text: pl.Expr) -> pl.Expr:
+    """Return texts without the apostrophe that write_csv puts before what a spreadsheet would compute."""
+    return pl.when(text.str.contains("^'" + _FORMULA[1:])).then(text.str.slice(1)).otherwise(text)
 
 
 def write_csv(table: pl.DataFrame, path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from erc_core.errors import ErcError, damaged
+from erc_core.errors import damaged, not_found
 from erc_core.params.backbones import PretrainedTextEncoder, TextEncoderParams
 from erc_core.run.atomic import atomic_file
 from erc_core.run.hub import loading_pretrained
@@ -88,7 +88,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     """Read folder/tokenizer.json; ErcError where the file is missing or damaged."""
     path = folder / TOKENIZER_FILE
     if not path.is_file():
-        raise ErcError(f"{path}: not found; the stage tokenize makes it: run `dvc repro`")
+        raise not_found(path, "tokenize")
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises nothing more exact

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +9,7 @@ from made_up_model import speech
 
 from erc_core.conversation.inputs import read_inputs
 from erc_core.errors import ErcError
+from erc_core.store.tables import write_csv
 
 EXAMPLES = ROOT / "docs" / "examples" / "conversation"
 RECORDING = EXAMPLES / "conversation.flac"
@@ -179,3 +181,17 @@ def test_every_example_is_a_conversation(path):
     assert len(set(inputs.conversation.speaker)) == 2 or path.name == "conversation.whisper.json"
     assert inputs.conversation.is_timed.all()
     assert set(inputs.conversation.audio) == {RECORDING}
+
+
+def test_a_text_behind_an_apostrophe_of_ours_is_read_as_it_was(tmp_path):
+    write_csv(pl.DataFrame({"text": ["=1+1", "'tis", "-- no"]}), tmp_path / "predictions.csv")
+    assert "'=1+1" in (tmp_path / "predictions.csv").read_text()
+    assert read_inputs([tmp_path / "predictions.csv"]).conversation.text == ["=1+1", "'tis", "-- no"]
+
+
+def test_a_name_that_no_table_holds_is_told_in_one_line(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    path.write_bytes(b"")
+    for named in (path, tmp_path):
+        with pytest.raises(ErcError, match=r"caf\\udce9.wav': its name is not UTF-8.*rename it"):
+            read_inputs([named])

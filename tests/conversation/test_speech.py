@@ -141,6 +141,63 @@ def test_a_recording_that_breaks_off_keeps_what_comes_before(tmp_path):
     assert len(late.samples) == 0
 
 
+PIP = 500  # Hz of the first
+
+
+def _pips(path, codec, rate=RATE):
+    """Write half a minute with a short tone at each full second, each higher than the one before."""
+    time = np.arange(30 * rate) / rate
+    samples = 0.02 * np.random.default_rng(0).standard_normal(30 * rate)
+    for second in range(30):
+        samples[second * rate :][: rate // 20] += 0.6 * np.sin(2 * np.pi * (PIP + 40 * second) * time[: rate // 20])
+    frame = av.AudioFrame.from_ndarray(samples.astype(np.float32)[None], format="fltp", layout="mono")
+    frame.sample_rate = rate
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        context = stream.codec_context
+        made = av.AudioResampler(context.format, "mono", rate, frame_size=context.frame_size or 1024)
+        for part in [*made.resample(frame), *made.resample(None), None]:
+            container.mux(stream.encode(part))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("t.mp3", "libmp3lame"),
+        ("t.ogg", "libopus"),
+        ("t.webm", "libopus"),
+        ("t.m4a", "aac"),
+        ("t.ts", "aac"),
+        ("t.flac", "flac"),
+    ],
+)
+@pytest.mark.parametrize("damaged", ["300 bytes", "a tenth"])
+def test_what_comes_after_damage_lies_where_its_times_say(tmp_path, name, codec, damaged):
+    rate = 48000 if codec == "libopus" else RATE
+    _pips(tmp_path / name, codec, rate)
+    content = bytearray((tmp_path / name).read_bytes())
+    first, length = len(content) * 4 // 10, 300 if damaged == "300 bytes" else len(content) // 10
+    content[first : first + length] = np.random.default_rng(1).bytes(length)
+    (tmp_path / name).write_bytes(content)
+    times = [(second - 0.5, second + 0.5) for second in range(1, 29)]
+    found = read(tmp_path / name, *times)
+    statuses = [status.value for _, status in found]
+    hurt = [second for second, status in zip(range(1, 29), statuses, strict=True) if status != "ok"]
+    assert hurt
+    assert set(hurt) < set(range(9, 18))
+    assert hurt == list(range(hurt[0], hurt[-1] + 1))
+    assert set(statuses) <= {"ok", "damaged", "undecodable"}
+    assert all("cannot be decoded" in clip.detail for clip, status in found if status.value != "ok")
+    for second, (clip, status) in enumerate(found, start=1):
+        if status.value == "ok":
+            where = np.abs(np.correlate(clip.samples[:16000], _tone(second), "valid")).argmax() / RATE
+            assert where == pytest.approx(0.5, abs=0.08)
+
+
+def _tone(second):
+    return np.exp(2j * np.pi * (PIP + 40 * second) * np.arange(800) / RATE)
+
+
 def test_several_recordings_are_each_read_once(tmp_path, monkeypatch):
     opened = []
     original = Recording.__init__
@@ -159,3 +216,15 @@ def test_several_recordings_are_each_read_once(tmp_path, monkeypatch):
         for row in conversation.order_of_work():
             assert reader.clip(int(row))[1].value == "ok"
     assert opened == ["b.wav", "a.wav"]
+
+
+def test_a_recording_of_two_spellings_is_one(recording):
+    path, samples = recording
+    other = path.parent / ".." / path.parent.name / path.name
+    rows = [{"audio": str(path if row % 2 else other), "start": row, "end": row + 1.5} for row in range(5)]
+    conversation = Conversation.of([*rows, {"audio": "absent.wav"}])
+    assert list(conversation.overlapping) == [True] * 5 + [False]
+    with SpeechReader(conversation, AUDIO) as reader:
+        found = {int(row): reader.clip(int(row)) for row in conversation.order_of_work()}
+    assert all(np.array_equal(found[row][0].samples, expected(samples, row, row + 1.5)) for row in range(5))
+    assert (found[5][0].status.value, found[5][0].detail) == ("missing", "no such file")

@@ -45,6 +45,22 @@ def test_damage_goes_from_the_workspace_and_from_the_cache_behind_it(project):
     assert len(objects()) == 3
 
 
+def test_other_outputs_that_share_the_damage_go_with_it(project):
+    Path("data/model/a").write_bytes(b"flipped")
+    lock = json.loads(Path("dvc.lock").read_text())
+    lock["stages"]["pack"] = {"outs": [{"path": "data/packed", "md5": lock["stages"]["all"]["outs"][1]["md5"]}]}
+    Path("dvc.lock").write_text(json.dumps(lock))
+    Path("data/packed").mkdir()
+    for name in ("a", "b"):
+        Path("data/packed", name).hardlink_to(Path("data/model", name))
+    drop(Path("data/packed/a"))
+    assert sorted(str(path) for path in Path("data").rglob("*") if path.is_file()) == [
+        "data/mel.h5",
+        "data/model/b",
+        "data/packed/b",
+    ]
+
+
 @pytest.mark.parametrize("named", ["data/model/a", "data/model"])
 def test_a_damaged_file_in_a_folder_takes_no_whole_one_with_it(project, named):
     Path("data/model/a").write_bytes(b"flipped")

@@ -4,16 +4,18 @@ import base64
 import io
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
 import av
-from av.audio.frame import AudioFrame
-from av.container import InputContainer
+import numpy as np
+from numpy.typing import NDArray
 
 from erc_core.answers.answered import Answered, Utterance
+from erc_core.speech.decoding.files import open_stream
 
 # what Chromium, Firefox and Safari play, by suffix; a video's sound as well
 PLAYED = (".wav", ".mp3", ".ogg", ".oga", ".opus", ".flac", ".m4a", ".aac", ".mp4", ".m4v", ".mov", ".webm")
@@ -79,14 +81,15 @@ def _embedded(path: Path) -> Source:
 def _mp3(path: Path) -> bytes:
     """Return a file's sound as MP3 of one channel and a constant bit rate, so that a player finds any moment exactly."""
     made = io.BytesIO()
-    with av.open(str(path)) as source, av.open(made, "w", format="mp3") as target:
+    with open_stream(path, "mean") as source, av.open(made, "w", format="mp3") as target:
         encoder = target.add_stream("libmp3lame", rate=RATE, layout="mono")
         encoder.bit_rate = BITS
         resampler = av.AudioResampler(
             format=encoder.format, layout="mono", rate=RATE, frame_size=encoder.frame_size or 0
         )
-        for frame in _frames(source):
-            frame.pts = None  # one after the other, whatever the file says
+        for block in _until_it_ends(source.blocks):
+            frame = av.AudioFrame.from_ndarray(block[None], format="flt", layout="mono")
+            frame.sample_rate = source.sample_rate
             for part in resampler.resample(frame):
                 target.mux(encoder.encode(part))
         for part in resampler.resample(None):
@@ -95,10 +98,7 @@ def _mp3(path: Path) -> bytes:
     return made.getvalue()
 
 
-def _frames(source: InputContainer) -> Iterator[AudioFrame]:
-    """Yield what can be decoded; damaged packets are left out, as they are for the model."""
-    for packet in source.demux(audio=0):
-        try:
-            yield from packet.decode()
-        except av.FFmpegError:
-            continue
+def _until_it_ends(blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """Yield what can be decoded."""
+    with suppress(av.FFmpegError, ValueError):
+        yield from blocks

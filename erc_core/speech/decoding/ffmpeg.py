@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_core.speech.decoding.ends import cut_off, states_length
+from erc_core.speech.decoding.gaps import GAP_SECONDS, Gaps
 from erc_core.speech.decoding.sound import Sound, SoundStream, center_of, downmix, join
 from erc_core.store.clips import ClipStatus
 
@@ -30,7 +31,7 @@ GUESSED = {"aac", "ac3", "ac4", "amr", "dts", "dtshd", "eac3", "loas", "mlp", "m
 PLANES = 8  # from here on PyAV cannot read planar frames
 BLOCK_VALUES = 2**20  # samples of all channels that are held at a time
 END_SECONDS = 0.25  # a stream may end so much sooner than stated: delays and padding of encoders
-GAP_SECONDS = 0.5  # less between two packets is how silence is sent; more is a page or a cluster that was skipped
+COUNTED = (GUESSED | {"mp3"}) - {"mpeg", "mpegts"}  # without time stamps of their own
 
 
 def open_container(path: Path) -> Any:
@@ -82,11 +83,17 @@ def decode(path: Path, max_seconds: float, how: str) -> Sound:
 
 
 @contextmanager
-def open_stream(path: Path, how: str) -> Iterator[SoundStream]:
-    """Open the first audio stream to be decoded block by block; what cannot be decoded is left out, as decode() does."""
+def open_stream(path: Path, how: str, gap: float = GAP_SECONDS) -> Iterator[SoundStream]:
+    """Open the first audio stream to be decoded block by block; silence takes the place of what cannot be decoded.
+
+    Where no packet fails, time stamps have to jump by more than gap (s) to be taken for damage.
+    """
     with open_container(path) as container:
         reading = _Reading(_audio_stream(container), math.inf, how, 0.0)
-        yield SoundStream(reading.rate, reading.blocks(container))
+        kind = container.format.name
+        stated = 0.0 if kind in GUESSED or not container.duration else container.duration / av.time_base
+        reading.gaps = Gaps(reading.rate, reading.tick, stated, kind in COUNTED, gap)
+        yield SoundStream(reading.rate, reading.blocks(container), reading.gaps.found)
 
 
 def _audio_stream(container: Any) -> Any:
@@ -110,7 +117,9 @@ class _Reading:
         self.most = max_seconds * self.rate
         self.resampler = av.AudioResampler(format="fltp" if self.channels < PLANES else "flt")
         self.fifo = av.AudioFifo()  # one array for many frames: an array for each costs half as much as decoding it
+        self.gaps: Gaps | None = None  # where what lacks is to be silence
         self.count = 0  # samples of one channel, also those that are only counted
+        self.silence = 0  # so many of them
         self.good = self.lost = self.lost_last = 0  # packets; lost_last: after the last good one
         self.skipped = 0.0  # s
         self.begin: int | None = None  # time stamps: of the first packet, and where the last one ends
@@ -126,28 +135,39 @@ class _Reading:
                     self.stopped = True
                     break
                 self._time(packet)
-                self._decode(packet)
+                yield from self._decode(packet)
                 if self.fifo.samples * self.channels >= BLOCK_VALUES:
                     yield from self._take()
         except av.error.FFmpegError as error:  # of the container: what comes after it is out of reach
             self._lose(error)
         yield from self._take()
+        decoded = self.count - self.silence
         self.stopped = self.stopped or self.count > self.most
         # noise of which a little looks like sound is not speech
-        if self.error and (self.lost > self.good or self.count / self.rate < self._length() / 2):
+        if self.error and (self.lost > self.good or decoded / self.rate < self._length() / 2):
             raise self.error
 
-    def _decode(self, packet: Any) -> None:
+    def _decode(self, packet: Any) -> Iterator[NDArray[np.float32]]:
         try:
             for frame in packet.decode():
+                if self.gaps and (silence := self.gaps.before(frame, self.count)):
+                    yield from self._pause(silence)
                 self._add(frame)
         except (av.error.FFmpegError, ValueError) as error:
-            self._lose(error)
+            self._lose(error, packet)
             return
         if packet.is_corrupt:
-            self._lose(ValueError("the file ends within it"))
+            self._lose(ValueError("the file ends within it"), packet)
         elif packet.size:
             self.good, self.lost_last = self.good + 1, 0
+            if self.gaps:
+                self.gaps.good(packet)
+
+    def _pause(self, samples: int) -> Iterator[NDArray[np.float32]]:
+        yield from self._take()
+        self.count, self.silence = self.count + samples, self.silence + samples
+        for first in range(0, samples, BLOCK_VALUES):
+            yield np.zeros(min(BLOCK_VALUES, samples - first), np.float32)
 
     def _add(self, frame: Any) -> None:
         if (frame.sample_rate, frame.layout.nb_channels) != (self.rate, self.channels):
@@ -167,7 +187,9 @@ class _Reading:
             samples = samples.T if self.channels < PLANES else samples.reshape(-1, self.channels)
             yield np.ascontiguousarray(downmix(samples, self.how, self.center))
 
-    def _lose(self, error: Exception) -> None:
+    def _lose(self, error: Exception, packet: Any = None) -> None:
+        if self.gaps and packet is not None:
+            self.gaps.bad(packet)
         self.lost, self.lost_last, self.error = self.lost + 1, self.lost_last + 1, error
 
     def _time(self, packet: Any) -> None:

@@ -66,10 +66,13 @@ def open_stream(path: Path, how: str) -> Iterator[SoundStream]:
         if file is None:
             yield stack.enter_context(ffmpeg.open_stream(path, how))
         else:
-            yield SoundStream(file.samplerate, _blocks_past_damage(file, path, how))
+            damage: list[tuple[float, float]] = []
+            yield SoundStream(file.samplerate, _blocks_past_damage(file, path, how, damage), damage)
 
 
-def _blocks_past_damage(file: soundfile.SoundFile, path: Path, how: str) -> Iterator[NDArray[np.float32]]:
+def _blocks_past_damage(
+    file: soundfile.SoundFile, path: Path, how: str, damage: list[tuple[float, float]]
+) -> Iterator[NDArray[np.float32]]:
     """Yield what libsndfile reads, and where it can go no further what FFmpeg makes of the rest."""
     given, whole = 0, False
     with suppress(soundfile.LibsndfileError):
@@ -79,8 +82,10 @@ def _blocks_past_damage(file: soundfile.SoundFile, path: Path, how: str) -> Iter
         whole = True
     if whole:
         return
-    with ffmpeg.open_stream(path, how) as stream:
+    damage.append((given / file.samplerate, given / file.samplerate))
+    with ffmpeg.open_stream(path, how, gap=0.0) as stream:
         for block in stream.blocks:
+            damage[1:] = stream.damage
             rest = block[given:]
             given = max(0, given - len(block))
             if len(rest):

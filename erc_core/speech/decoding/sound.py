@@ -1,7 +1,7 @@
 """Decoded samples, and how their channels become one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ class SoundStream:
 
     sample_rate: int  # Hz
     blocks: Iterator[NDArray[np.float32]]  # (n,) each, full scale 1; raises where no more can be decoded
+    damage: list[tuple[float, float]] = field(default_factory=list)  # s; of what was read so far
 
 
 def center_of(channels: int, names: Sequence[str] = ()) -> int | None:
