@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from erc_core.run.loading import end_in_one_line
+from erc_core.run.loading import begin_loading
 
 if Path(sys.argv[0]).stem in ("-m", "erc", "__main__"):  # it is about to load its commands
-    end_in_one_line()
+    begin_loading()
