@@ -28,6 +28,7 @@ HOUR = 3600.0  # s
 MANY, FEW = 1000, 100  # utterances of the hour
 ONE_BY_ONE = 200  # utterances with a loaded predictor
 KILLS = 20
+IMPORTS = "from erc_core.run.loading import begin_loading; begin_loading(); import erc_core.predictor"  # as `erc` does
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         box = Path(scratch)
         whole = [EXAMPLE / "conversation.flac", "--transcript", EXAMPLE / "conversation.vtt"]
         page = [run(whole, box / "page")[0] for _ in range(options.rounds)]
-        imports = [timed([sys.executable, "-c", "import erc_core.predictor"])[0] for _ in range(options.rounds)]
+        imports = [timed([sys.executable, "-c", IMPORTS])[0] for _ in range(options.rounds)]
         recording, segments = write_hour(box)
         few = box / "few.csv"
         write_rows(few, segments[:: len(segments) // FEW][:FEW])
