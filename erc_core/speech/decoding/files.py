@@ -82,10 +82,9 @@ def _blocks_past_damage(
         whole = True
     if whole:
         return
-    damage.append((given / file.samplerate, given / file.samplerate))
     with ffmpeg.open_stream(path, how, gap=0.0) as stream:
         for block in stream.blocks:
-            damage[1:] = stream.damage
+            damage[:] = stream.damage
             rest = block[given:]
             given = max(0, given - len(block))
             if len(rest):
