@@ -5,5 +5,5 @@ from pathlib import Path
 
 from erc_core.run.loading import begin_loading
 
-if Path(sys.argv[0]).stem in ("-m", "erc", "__main__"):  # it is about to load its commands
+if Path(sys.argv[0]).stem in ("erc", "__main__"):  # it is about to load its commands
     begin_loading()

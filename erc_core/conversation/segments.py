@@ -205,7 +205,10 @@ class Conversation:
 @lru_cache(maxsize=2**16)
 def place_of(path: Path) -> str:
     """Return the file itself, however it is spelled."""
-    return os.path.realpath(path)
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # a zero byte, which no file's name has
+        return str(path)
 
 
 def _sound(audio: Any, row: Mapping[str, Any], where: str) -> Sound:

@@ -95,10 +95,8 @@ class SpeechReader:
             clip = prepare_clip(audio, self.params)
         elif self.conversation.is_timed[row]:
             return self._stretch(audio, row)
-        elif not audio.exists():
-            clip = without_audio(ClipStatus.MISSING, "no such file")
         else:
-            clip = load_clip(audio, self.params)
+            clip = load_clip(audio, self.params, missing="no such file")
         return clip, clip.status
 
     def _stretch(self, path: Path, row: int) -> tuple[Clip, Status]:
@@ -138,9 +136,10 @@ class SpeechReader:
         return clip, clip.status
 
     def _open(self, path: Path) -> Recording | Clip:
-        if place_of(path) != self._place or self._recording is None:
+        place = place_of(path)
+        if place != self._place or self._recording is None:
             self.close()
-            self._place = place_of(path)
+            self._place = place
             try:
                 if path.stat().st_size:
                     self._recording = Recording(path, self.params.downmix)

@@ -50,14 +50,14 @@ def decode_shard(shard: "Shard", writer: RaggedWriter, params: AudioParams) -> l
     return outcomes
 
 
-def load_clip(path: Path | None, params: AudioParams) -> Clip:
-    """Decode a clip (None: the corpus has none) and bring it to mono at the target rate.
+def load_clip(path: Path | None, params: AudioParams, missing: str = "no such clip in the corpus") -> Clip:
+    """Decode a clip (None: there is none) and bring it to mono at the target rate; `missing` is what to say where it lacks.
 
     Never raises for what is wrong with the clip: it is empty then, with the status that says why.
     """
     try:
         if path is None or not path.exists():
-            return without_audio(ClipStatus.MISSING, "no such clip in the corpus")
+            return without_audio(ClipStatus.MISSING, missing)
         if path.stat().st_size == 0:
             return without_audio(ClipStatus.EMPTY, "the file has no bytes")
         sound = decode(path, params.max_seconds, params.downmix)

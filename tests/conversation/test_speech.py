@@ -228,3 +228,14 @@ def test_a_recording_of_two_spellings_is_one(recording):
         found = {int(row): reader.clip(int(row)) for row in conversation.order_of_work()}
     assert all(np.array_equal(found[row][0].samples, expected(samples, row, row + 1.5)) for row in range(5))
     assert (found[5][0].status.value, found[5][0].detail) == ("missing", "no such file")
+
+
+@pytest.mark.parametrize("times", [{}, {"start": 0.0, "end": 1.0}], ids=["clip", "stretch"])
+@pytest.mark.parametrize("name", ["x" * 5000 + ".wav", "a\0b.wav"], ids=["too long", "zero byte"])
+def test_a_name_that_no_file_can_have_costs_its_row_the_speech_alone(name, times):
+    conversation = Conversation.of([{"text": "hello", "audio": name, **times}])
+    assert not conversation.overlapping.any()
+    with SpeechReader(conversation, AUDIO) as reader:
+        ((clip, status),) = (reader.clip(int(row)) for row in conversation.order_of_work())
+    assert status.value in ("missing", "undecodable")
+    assert len(clip.samples) == 0
